@@ -1,0 +1,57 @@
+"""Choosing an app by the request's head."""
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway_filters.asgi.failures import not_found
+from gateway_filters.asgi.reply import send_reply
+from gateway_filters.asgi.scope import request_head
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.path import under_prefix
+from gateway_filters.message.text import path
+
+
+class Dispatch:
+    """Sends each ``http`` request to the app that ``choose`` gives for its head, else to ``otherwise``.
+
+    The scope is handed on untouched, to both. Scopes of other types go to ``otherwise``.
+    """
+
+    def __init__(self, choose: Callable[[RequestHead], ASGIApp | None], otherwise: ASGIApp) -> None:
+        self._choose = choose
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Choose and call."""
+        chosen = self._choose(request_head(scope)) if scope["type"] == "http" else None
+        await (chosen or self._otherwise)(scope, receive, send)
+
+
+class PathPrefix:
+    """Middleware: requests whose path is ``prefix`` or below it (whole segments) go to ``then``, others to ``app``.
+
+    ``prefix`` is text and begins with ``/``; raises ``ConfigurationError`` otherwise. The path is matched
+    raw and below the mount point.
+    """
+
+    def __init__(self, app: ASGIApp, *, prefix: str, then: ASGIApp) -> None:
+        self._prefix = path(prefix, "path prefix")
+        self._then = then
+        self._dispatch = Dispatch(self._matched, app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch by prefix."""
+        await self._dispatch(scope, receive, send)
+
+    def _matched(self, head: RequestHead) -> ASGIApp | None:
+        return self._then if under_prefix(head.path, self._prefix) else None
+
+
+async def no_route(scope: Scope, receive: Receive, send: Send) -> None:
+    """The app behind everything: 404 for ``http``; a WebSocket is refused, which servers turn into 403."""
+    del receive
+    if scope["type"] == "http":
+        await send_reply(not_found(), send)
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})

@@ -1,0 +1,81 @@
+"""Failures become answers here, once: constant words for the client, the reason for the log.
+
+Before the answer has begun an error is a small JSON in the OpenAI error shape with the table's status.
+After that only an abort is honest: the error is raised on, and the server cuts the connection.
+"""
+
+import json
+import logging
+import secrets
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway_filters.asgi.reply import send_reply
+from gateway_filters.errors import ClientDisconnected, ClientError, GatewayFiltersError, verdict
+from gateway_filters.message.head import Reply
+
+_log = logging.getLogger("gateway_filters")
+
+
+def reply_to(error: BaseException) -> Reply:
+    """The answer to ``error``: status and words from the table, a new request id; logs the reason with it."""
+    judged = verdict(error)
+    request_id = secrets.token_hex(8)
+    level = logging.INFO if isinstance(error, ClientError) else logging.ERROR
+    _log.log(level, "%d %s: %s [request %s]", judged.status, judged.type, error, request_id)
+    body = {
+        "error": {
+            "message": judged.message,
+            "type": judged.type,
+            "param": None,
+            "code": None,
+            "request_id": request_id,
+        }
+    }
+    return json_reply(judged.status, body)
+
+
+def not_found() -> Reply:
+    """The answer where no route matches (Gateway API: 404)."""
+    message = {"message": "No route matches.", "type": "not_found", "param": None, "code": None}
+    return json_reply(404, {"error": message})
+
+
+def json_reply(status: int, body: object) -> Reply:
+    """``body`` as a JSON answer with its length."""
+    content = json.dumps(body).encode()
+    length = str(len(content)).encode()
+    return Reply(status, ((b"content-type", b"application/json"), (b"content-length", length)), content)
+
+
+class Failures:
+    """An app whose errors are answers until the answer has begun, and aborts from then on."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the app; answer its failure, or raise it on when the answer has begun."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        except ClientDisconnected:
+            return
+        except Exception as error:
+            if started:
+                raise
+            await send_reply(self._logged(error), send)
+
+    def _logged(self, error: Exception) -> Reply:
+        if not isinstance(error, GatewayFiltersError):
+            _log.exception("an app or a filter failed")
+        return reply_to(error if isinstance(error, GatewayFiltersError) else Exception(type(error).__name__))

@@ -1,0 +1,91 @@
+"""The one shell that runs filters: an ASGI app wrapping an app.
+
+Which methods the filters override is found out here, at construction; a shell without response filters
+hands ``send`` on as it is, so streaming costs nothing.
+"""
+
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway_filters.asgi.failures import reply_to
+from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.reply import send_reply
+from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.errors import GatewayFiltersError
+from gateway_filters.filters.filter import Filter
+from gateway_filters.message.head import Reply, RequestHead, ResponseHead
+
+
+class FilteredApp:
+    """``app`` behind ``filters``: requests pass them first to last, responses last to first.
+
+    A filter's refusal (a ``GatewayFiltersError``) is answered with the table's status and never reaches
+    ``app``. Scopes of other types than ``http`` pass untouched.
+    """
+
+    def __init__(self, app: ASGIApp, filters: Sequence[Filter]) -> None:
+        self.app = app
+        self.filters = tuple(filters)
+        self._prepare = tuple(each.prepare for each in self.filters if _overrides(each, "prepare"))
+        self._on_request = tuple(each.on_request for each in self.filters if _overrides(each, "on_request"))
+        self._on_response = tuple(
+            each.on_response for each in reversed(self.filters) if _overrides(each, "on_response")
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Filter an ``http`` request and its response."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        received = request_head(scope)
+        if self._on_response:
+            send = self._filtering(send, received)
+        try:
+            head = await self._filtered(received)
+        except GatewayFiltersError as error:
+            head = reply_to(error)
+        if isinstance(head, Reply):
+            await send_reply(head, send)
+            return
+        await self.app(scope if head is received else scope_with(scope, head), receive, send)
+
+    async def aclose(self) -> None:
+        """Close the app inside, if it can be closed."""
+        await close(self.app)
+
+    async def _filtered(self, head: RequestHead) -> RequestHead | Reply:
+        for prepare in self._prepare:
+            await prepare()
+        for on_request in self._on_request:
+            outcome = on_request(head)
+            if isinstance(outcome, Reply):
+                return outcome
+            head = outcome
+        return head
+
+    def _filtering(self, send: Send, request: RequestHead) -> Send:
+        async def filtering(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = self._filtered_start(message, request)
+            await send(message)
+
+        return filtering
+
+    def _filtered_start(self, message: Message, request: RequestHead) -> Message:
+        head = ResponseHead(message["status"], tuple((name, value) for name, value in message.get("headers", ())))
+        for on_response in self._on_response:
+            head = on_response(head, request)
+        return {**message, "status": head.status, "headers": list(head.headers)}
+
+
+def chain(app: ASGIApp, *filters: Filter) -> FilteredApp:
+    """``app`` behind ``filters``, in one shell: requests pass them in the order given."""
+    return FilteredApp(app, filters)
+
+
+def _overrides(value: Filter, method: str) -> bool:
+    return getattr(type(value), method) is not getattr(Filter, method)
+
+
+Filter.shell = FilteredApp

@@ -1,0 +1,40 @@
+"""Lifespan: opens nothing, closes what an app has made. Mounted apps get none, so it is never relied on."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from starlette.types import Receive, Send
+
+
+async def close(app: object) -> None:
+    """Close ``app`` if it is something that can be closed (has an async ``aclose``)."""
+    aclose = getattr(app, "aclose", None)
+    if aclose is not None:
+        await aclose()
+
+
+def gateway_lifespan(*apps: object) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """A lifespan for Starlette and FastAPI that closes the connections of ``apps`` at shutdown."""
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncGenerator[None]:
+        del app
+        try:
+            yield
+        finally:
+            for each in apps:
+                await close(each)
+
+    return lifespan
+
+
+async def serve_lifespan(receive: Receive, send: Send, shutdown: Callable[[], Awaitable[None]]) -> None:
+    """Answer the server's lifespan messages; await ``shutdown`` before the last one."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await shutdown()
+            await send({"type": "lifespan.shutdown.complete"})
+            return

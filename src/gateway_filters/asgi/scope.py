@@ -1,0 +1,75 @@
+"""Between ASGI scopes and heads. The only place that reads or writes a scope's path and headers.
+
+Facts
+- ASGI: ``path`` is decoded and holds ``root_path``; ``raw_path`` is the wire's bytes without the query and
+  may be missing. ``path`` cannot tell ``/`` from ``%2F``, so heads are cut from ``raw_path``.
+- ``uvicorn --root-path`` and Starlette's ``Mount`` both leave ``path`` whole and set ``root_path``: what is
+  below it is the local path that heads hold. A path that is not below it counts as local altogether.
+- A scope is never changed in place: what is outside of us goes on reading it.
+"""
+
+from urllib.parse import quote, unquote
+
+from starlette.types import Scope
+
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.headers import Headers, nominated, without
+from gateway_filters.message.path import cut_root
+
+# The characters that may stand raw in a path: RFC 3986 pchar and the slash.
+_PATH_SAFE = "/:@!$&'()*+,;=-._~"
+_SECURE = {"ws": "http", "wss": "https"}
+
+
+def request_head(scope: Scope) -> RequestHead:
+    """The head of an ``http`` or ``websocket`` scope.
+
+    Host becomes the authority; ``Connection`` and what it nominates are left out here, before any filter,
+    so that they can never take off what a filter puts on.
+    """
+    authority, headers = _headers(scope)
+    scheme: str = scope.get("scheme", "http")
+    method: str = scope.get("method", "GET")
+    return RequestHead(
+        method.encode("latin-1"),
+        _local_path(scope),
+        authority=authority,
+        query=scope.get("query_string", b""),
+        headers=headers,
+        scheme=_SECURE.get(scheme, scheme).encode(),
+    )
+
+
+def scope_with(scope: Scope, head: RequestHead) -> Scope:
+    """A copy of ``scope`` that says what ``head`` says; ``root_path`` and ``query_string`` stay."""
+    root = _root(scope)
+    raw_path = quote(root, safe=_PATH_SAFE).encode() + head.path
+    return {
+        **scope,
+        "path": root + unquote(head.path.decode("latin-1")),
+        "raw_path": raw_path,
+        "headers": [(b"host", head.authority), *head.headers] if head.authority else [*head.headers],
+    }
+
+
+def _headers(scope: Scope) -> tuple[bytes, Headers]:
+    pairs: Headers = tuple((name, value) for name, value in scope["headers"])
+    authority = next((value for name, value in pairs if name == b"host"), b"")
+    return authority, without(pairs, {b"host", b"connection", *nominated(pairs)})
+
+
+def _raw_path(scope: Scope) -> bytes:
+    raw = scope.get("raw_path")
+    return raw or quote(scope["path"], safe=_PATH_SAFE).encode()
+
+
+def _local_path(scope: Scope) -> bytes:
+    raw = _raw_path(scope)
+    local = cut_root(raw, scope.get("root_path", "").encode())
+    return (raw if local is None else local) or b"/"
+
+
+def _root(scope: Scope) -> str:
+    """The mount point, where the path is below it."""
+    root: str = scope.get("root_path", "")
+    return root if root and cut_root(_raw_path(scope), root.encode()) is not None else ""

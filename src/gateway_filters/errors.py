@@ -1,0 +1,97 @@
+"""What can go wrong, on whose side, and the one table from an error to a status.
+
+Three sides: the client sent something we refuse, the gateway cannot serve what it was configured for,
+the upstream failed. A foreign exception becomes one of these at the border where it enters, once, with
+its cause kept. The text of an error is for the log; a client only ever sees the table's constant words.
+No text here may hold a credential, a header value or a query.
+"""
+
+from dataclasses import dataclass
+
+
+class GatewayFiltersError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigurationError(GatewayFiltersError, ValueError):
+    """A value given at construction cannot work; says which and why in one sentence."""
+
+
+class ManifestError(ConfigurationError):
+    """A manifest cannot be read or breaks its schema; one sentence with object, field and file:line:column."""
+
+
+class ClientError(GatewayFiltersError):
+    """The client's side: the request is refused."""
+
+
+class BadRequest(ClientError):
+    """The request cannot be forwarded as it is."""
+
+
+class ClientDisconnected(ClientError):
+    """The client left before its answer was complete; nobody is there to be told."""
+
+
+class GatewayError(GatewayFiltersError):
+    """The gateway's side: it cannot do what the route asks for."""
+
+
+class RouteRefused(GatewayError):
+    """The route names something that is missing, invalid or not understood, so it never runs without it."""
+
+
+class SecretUnavailable(GatewayError):
+    """No usable credential, so no request: names the reference, never the value."""
+
+
+class UpstreamError(GatewayFiltersError):
+    """The upstream's side: the exchange failed before its answer was complete."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """No connection (name, refusal, TLS) or it was lost before an answer began."""
+
+
+class UpstreamBusy(UpstreamError):
+    """No connection of the pool became free in time."""
+
+
+class UpstreamMalformed(UpstreamError):
+    """The upstream answered with something that is not HTTP."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """A clock ran out before the answer began."""
+
+
+class UpstreamAborted(UpstreamError):
+    """The answer broke off after it had begun: the client's connection must break off too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a client is told of an error: a status, a type in the OpenAI error shape, constant words."""
+
+    status: int
+    type: str
+    message: str
+
+
+# Looked up along the error's class hierarchy, so the most exact row wins.
+VERDICTS: dict[type[BaseException], Verdict] = {
+    BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
+    RouteRefused: Verdict(500, "gateway_error", "The gateway's configuration does not allow this request."),
+    SecretUnavailable: Verdict(503, "credential_unavailable", "The gateway has no credential for this route."),
+    UpstreamUnreachable: Verdict(503, "upstream_unreachable", "The upstream could not be reached."),
+    UpstreamBusy: Verdict(503, "upstream_busy", "The upstream's connections are all in use."),
+    UpstreamMalformed: Verdict(502, "upstream_malformed", "The upstream's answer could not be understood."),
+    UpstreamTimeout: Verdict(504, "upstream_timeout", "The upstream did not answer in time."),
+    UpstreamError: Verdict(502, "upstream_error", "The upstream failed."),
+    Exception: Verdict(500, "gateway_error", "The gateway failed."),
+}
+
+
+def verdict(error: BaseException) -> Verdict:
+    """The table's row for ``error``: that of its class, or of the nearest base class that has one."""
+    return next(VERDICTS[kind] for kind in type(error).__mro__ if kind in VERDICTS)

@@ -1,0 +1,47 @@
+"""CredentialInjection: the upstream's credential into a request header (Envoy Gateway, HTTPRouteFilter).
+
+The value goes out byte for byte as its source gives it, scheme included. No secret, no request: the filter
+raises instead of letting a request pass bare. Stands last in a chain, so that no other filter sees the value.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.filters.filter import Filter
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.headers import HOP_BY_HOP
+from gateway_filters.message.secret import SecretSource
+from gateway_filters.message.text import header_name, settle
+
+_NOT_A_CREDENTIAL = HOP_BY_HOP | {b"host", b"content-length"}
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialInjection(Filter):
+    """Puts the source's current secret into ``header``.
+
+    ``overwrite`` false: a request that already has the header, even an empty one, keeps it. True: all of
+    its values go and exactly one is injected. Raises ``ConfigurationError`` for a header that frames or
+    routes a message; ``on_request`` raises ``SecretUnavailable`` when the source has nothing.
+    """
+
+    source: SecretSource
+    header: str = "Authorization"
+    overwrite: bool = field(default=False, kw_only=True)
+    _name: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        name = header_name(self.header)
+        if name in _NOT_A_CREDENTIAL:
+            raise ConfigurationError(f"header {self.header!r} cannot carry a credential")
+        settle(self, _name=name)
+
+    async def prepare(self) -> None:
+        """Let a remote source fetch what it lacks."""
+        await self.source.prepare()
+
+    def on_request(self, head: RequestHead) -> RequestHead:
+        """The head with the credential, or as it is where the client's own value may stand."""
+        if not self.overwrite and head.first(self._name) is not None:
+            return head
+        return head.with_header(self._name, self.source.current().reveal())

@@ -1,0 +1,1 @@
+"""Kubernetes words in, routes out. Knows neither httpx nor ASGI."""

@@ -1,0 +1,217 @@
+"""YAML files as documents: plain values, and for each of them its place in the file.
+
+Facts
+- kubectl reads YAML 1.1, where ``on`` is true; timestamps and sexagesimal numbers are left as text here,
+  as there (``22:22`` is not 1342).
+- PyYAML keeps the last of two equal keys silently; here they are refused, as kubectl's strict reading does.
+- An alias names a value a second time, so a small file can mean a huge one: the values reached through
+  aliases are counted. Tags name Python's or other languages' types and are refused.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from gateway_filters.errors import ManifestError
+
+Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
+
+_LARGEST_FILE = 64 * 1024 * 1024
+_MOST_ALIASED = 10_000
+_DEEPEST = 100
+_PREFIX = "tag:yaml.org,2002:"
+
+
+class _Loader(yaml.CSafeLoader):
+    """Composes with the plain types of JSON only."""
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """By first character: which tag a plain scalar of that shape has."""
+    table: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for tag, pattern, beginnings in _PLAIN:
+        for character in (*beginnings, *([""] if tag == "null" else [])):
+            table.setdefault(character, []).append((_PREFIX + tag, re.compile(rf"(?:{pattern})\Z")))
+    return table
+
+
+# Shapes of YAML 1.1, without timestamps and sexagesimal numbers.
+_PLAIN = (
+    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    ("int", r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+|0o?[0-7]+", "-+0123456789"),
+    ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", "-+0123456789."),
+    ("null", r"~|null|Null|NULL|", "~nN"),
+)
+_Loader.yaml_implicit_resolvers = _resolvers()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a file; lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML document: its value, and its nodes for the places."""
+
+    file: str
+    value: Value
+    node: Node
+
+    def place(self, location: Sequence[str | int] = ()) -> Place:
+        """Where the value at ``location`` (keys and indices) stands, or the nearest one above that exists."""
+        node = self.node
+        for step in location:
+            below = _below(node, step)
+            if below is None:
+                break
+            node = below
+        return _place(self.file, node)
+
+    def key_place(self, location: Sequence[str | int]) -> Place:
+        """Where the key of the value at ``location`` stands: for a key that should not be there."""
+        parent = self.node
+        for step in location[:-1]:
+            parent = _below(parent, step) or parent
+        if isinstance(parent, MappingNode):
+            for key, _ in _pairs(parent):
+                if key.value == location[-1]:
+                    return _place(self.file, key)
+        return self.place(location)
+
+
+def read_documents(file: Path) -> Iterator[Document]:
+    """The documents of a YAML or JSON file; empty ones are left out.
+
+    Raises ``ManifestError``, naming file, line and column, for what is not YAML, a key that stands twice,
+    a tag, an alias bomb, and for a file that cannot be read.
+    """
+    loader = _Loader(_text(file))
+    try:
+        while loader.check_node():
+            node = cast("Node", loader.get_node())
+            value = _Reader(str(file)).value(node, 0)
+            if value is not None:
+                yield Document(str(file), value, node)
+    except yaml.MarkedYAMLError as error:
+        raise _not_yaml(str(file), error) from None
+    except yaml.reader.ReaderError as error:
+        raise ManifestError(f"{file}:1:1: not YAML: a character that YAML does not allow") from error
+    finally:
+        loader.dispose()
+
+
+def _text(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > _LARGEST_FILE:
+            raise ManifestError(f"{file}:1:1: larger than {_LARGEST_FILE} bytes")
+        return file.read_bytes()
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> ManifestError:
+    mark = error.problem_mark or error.context_mark
+    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"
+    # Only the parser's own words: its context would quote the file, which may hold a Secret.
+    return ManifestError(f"{where}: not YAML: {error.problem or error.context}")
+
+
+class _Reader:
+    """Makes values of nodes, keeping count of what aliases repeat."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._seen: set[int] = set()
+        self._aliased = 0
+
+    def value(self, node: Node, depth: int) -> Value:
+        self._count(node, depth)
+        if not node.tag.startswith(_PREFIX) or node.tag[len(_PREFIX) :] not in _READERS:
+            raise ManifestError(f"{_place(self._file, node)}: tag {node.tag} is not allowed")
+        if isinstance(node, MappingNode):
+            return self._mapping(node, depth)
+        if isinstance(node, SequenceNode):
+            return [self.value(item, depth + 1) for item in cast("list[Node]", node.value)]
+        return _scalar(cast("ScalarNode", node), self._file)
+
+    def _mapping(self, node: MappingNode, depth: int) -> Value:
+        value: dict[str, Value] = {}
+        for key, item in _pairs(node):
+            if not isinstance(key, ScalarNode):
+                raise ManifestError(f"{_place(self._file, key)}: a key must be text")
+            name = str(key.value)
+            if name in value:
+                raise ManifestError(f"{_place(self._file, key)}: the key {name} stands twice in one mapping")
+            value[name] = self.value(item, depth + 1)
+        return value
+
+    def _count(self, node: Node, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise ManifestError(f"{_place(self._file, node)}: nested deeper than {_DEEPEST} levels")
+        self._aliased += id(node) in self._seen
+        self._seen.add(id(node))
+        if self._aliased > _MOST_ALIASED:
+            raise ManifestError(f"{_place(self._file, node)}: more than {_MOST_ALIASED} values through aliases")
+
+
+def _scalar(node: ScalarNode, file: str) -> Value:
+    text = str(node.value)
+    try:
+        return _READERS[node.tag[len(_PREFIX) :]](text)
+    except ValueError:
+        raise ManifestError(f"{_place(file, node)}: the value does not fit its tag {node.tag}") from None
+
+
+def _integer(text: str) -> int:
+    digits = text.lstrip("+-")
+    octal = len(digits) > 1 and digits[0] == "0" and digits[1] in "01234567"
+    return int(text.replace("0", "0o", 1) if octal else text, 0)
+
+
+def _boolean(text: str) -> bool:
+    return text.lower() in ("yes", "true", "on")
+
+
+def _nothing(text: str) -> None:
+    del text
+
+
+_READERS: dict[str, Callable[[str], Value]] = {
+    "str": str,
+    "bool": _boolean,
+    "int": _integer,
+    "float": float,
+    "null": _nothing,
+    "map": str,
+    "seq": str,
+}
+
+
+def _below(node: Node, step: str | int) -> Node | None:
+    if isinstance(node, MappingNode):
+        return next((item for key, item in _pairs(node) if key.value == step), None)
+    if isinstance(node, SequenceNode) and isinstance(step, int):
+        items = cast("list[Node]", node.value)
+        return items[step] if step < len(items) else None
+    return None
+
+
+def _pairs(node: MappingNode) -> list[tuple[Node, Node]]:
+    return cast("list[tuple[Node, Node]]", node.value)
+
+
+def _place(file: str, node: Node) -> Place:
+    return Place(file, node.start_mark.line + 1, node.start_mark.column + 1)

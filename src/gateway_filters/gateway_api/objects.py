@@ -1,0 +1,163 @@
+"""The Kubernetes objects of a set of files: read, validated, and found by kind and name.
+
+Kinds of groups that are not ours are ignored, as in a cluster without a controller for them. A kind of
+*our* groups that we do not read is refused: a policy that silently does nothing would be a hole.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+from pydantic import ValidationError
+
+from gateway_filters.errors import ManifestError
+from gateway_filters.gateway_api.documents import Document, Place, Value, read_documents
+from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, Resource
+
+R = TypeVar("R", bound=Resource)
+
+_OUR_GROUPS = frozenset((GATEWAY_GROUP, ENVOY_GROUP, "gateway.networking.x-k8s.io"))
+_ENDINGS = (".yaml", ".yml", ".json")
+DEFAULT_NAMESPACE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An object and the document it was read from."""
+
+    resource: Resource
+    document: Document
+
+    @property
+    def name(self) -> str:
+        """Kind, namespace and name, as errors and logs show them."""
+        return f"{self.resource.kind} {namespace_of(self.resource)}/{self.resource.metadata.name}"
+
+
+class Objects:
+    """All objects that were read, by kind and name. Raises ``ManifestError`` for two of one name."""
+
+    def __init__(self, loaded: Iterable[Loaded]) -> None:
+        self._loaded: dict[tuple[str, str, str, str], Loaded] = {}
+        for each in loaded:
+            earlier = self._loaded.setdefault(_key(each.resource), each)
+            if earlier is not each:
+                raise ManifestError(
+                    f"{each.document.place()}: {each.name} is defined twice, first at {earlier.document.place()}"
+                )
+
+    def of(self, model: type[R]) -> Iterator[R]:
+        """All objects of a kind, in the order they were read."""
+        return (each.resource for each in self._loaded.values() if isinstance(each.resource, model))
+
+    def find(self, group: str, kind: str, namespace: str, name: str) -> Resource | None:
+        """The object of that group, kind, namespace and name, or None."""
+        each = self._loaded.get((group, kind, namespace, name))
+        return None if each is None else each.resource
+
+    def place(self, resource: Resource, *location: str | int) -> Place:
+        """Where a value of an object stands in its file."""
+        return self._loaded[_key(resource)].document.place(location)
+
+    def error(self, resource: Resource, location: tuple[str | int, ...], sentence: str) -> ManifestError:
+        """An error about one value of an object, with its place."""
+        return _error(self._loaded[_key(resource)].document, location, sentence)
+
+
+def load(paths: Iterable[str | os.PathLike[str]]) -> Objects:
+    """The objects in ``paths``: files, and folders with their YAML and JSON files (not those further down).
+
+    Raises ``ManifestError`` at the first thing that cannot be read or breaks its schema.
+    """
+    return Objects(each for file in _files(paths) for document in read_documents(file) for each in _objects(document))
+
+
+def namespace_of(resource: Resource) -> str:
+    """The object's namespace, where ``kubectl apply`` would put it."""
+    return resource.metadata.namespace or DEFAULT_NAMESPACE
+
+
+def _files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
+    for path in map(Path, paths):
+        if path.is_dir():
+            # A mounted ConfigMap's folder holds hidden links to its versions beside the files.
+            yield from sorted(each for each in path.iterdir() if each.suffix in _ENDINGS and each.name[0] != ".")
+        else:
+            yield path
+
+
+def _objects(document: Document) -> Iterator[Loaded]:
+    value = document.value
+    if not isinstance(value, dict):
+        raise ManifestError(f"{document.place()}: a manifest must be a mapping with apiVersion and kind")
+    if value.get("kind") == "List" and value.get("apiVersion") == "v1":
+        yield from _listed(document, value)
+        return
+    resource = _resource(document)
+    if resource is not None:
+        yield Loaded(resource, document)
+
+
+def _listed(document: Document, value: dict[str, Value]) -> Iterator[Loaded]:
+    items = value.get("items")
+    nodes = cast("list[tuple[object, object]]", document.node.value)
+    node = next((item for key, item in nodes if getattr(key, "value", None) == "items"), None)
+    for item, item_node in zip(cast("list[Value]", items or []), getattr(node, "value", []), strict=True):
+        yield from _objects(Document(document.file, item, item_node))
+
+
+def _resource(document: Document) -> Resource | None:
+    value = cast("dict[str, Value]", document.value)
+    version, kind = value.get("apiVersion"), value.get("kind")
+    if not isinstance(version, str) or not isinstance(kind, str):
+        raise ManifestError(f"{document.place()}: a manifest must have apiVersion and kind, both text")
+    group, _, served = version.rpartition("/")
+    known = KINDS.get((group, kind))
+    if known is None:
+        _refuse_ours(document, group, kind)
+        return None
+    if served not in known.versions:
+        raise _error(document, ("apiVersion",), f"{version} is not served, only {_list(group, known.versions)}")
+    try:
+        return known.model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(document, error) from None
+
+
+def _refuse_ours(document: Document, group: str, kind: str) -> None:
+    if group in _OUR_GROUPS:
+        raise _error(document, ("kind",), f"{group} {kind} is not supported, and it would be wrong to ignore it")
+
+
+def _invalid(document: Document, error: ValidationError) -> ManifestError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    location = first["loc"]
+    if first["type"] == "extra_forbidden":
+        return _error(document, location, "the field is not known", document.key_place(location))
+    return _error(document, location, first["msg"])
+
+
+def _error(
+    document: Document, location: tuple[str | int, ...], sentence: str, place: Place | None = None
+) -> ManifestError:
+    field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+    subject = f"{_name(document)}, {field}" if field else _name(document)
+    return ManifestError(f"{place or document.place(location)}: {subject}: {sentence}")
+
+
+def _name(document: Document) -> str:
+    value = document.value if isinstance(document.value, dict) else {}
+    metadata = value.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    return f"{value.get('kind')} {name}" if name else str(value.get("kind"))
+
+
+def _list(group: str, versions: Iterable[str]) -> str:
+    return " and ".join(f"{group}/{version}" if group else version for version in sorted(versions))
+
+
+def _key(resource: Resource) -> tuple[str, str, str, str]:
+    group = resource.api_version.rpartition("/")[0]
+    return (group, resource.kind, namespace_of(resource), resource.metadata.name)

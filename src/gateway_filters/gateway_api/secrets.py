@@ -1,0 +1,43 @@
+"""Secret manifests as a store of secret sources."""
+
+import base64
+import os
+
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.gateway_api.objects import Objects, load
+from gateway_filters.gateway_api.resources import Secret as SecretResource
+from gateway_filters.message.secret import SecretSource
+from gateway_filters.secrets import MemorySecret, MissingSecret
+
+
+class ManifestSecrets:
+    """A store of the Secrets among ``objects``; ``stringData`` wins over ``data``, as in the API server."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    @classmethod
+    def from_files(cls, *paths: str | os.PathLike[str]) -> "ManifestSecrets":
+        """The Secrets in files and folders of manifests; raises ``ManifestError`` as ``Gateway`` does."""
+        return cls(load(paths))
+
+    def find(self, namespace: str, name: str, key: str) -> SecretSource | None:
+        """The source of that key; one that has nothing when the Secret lacks the key, None without the Secret.
+
+        Raises ``ManifestError`` for a value that no header can carry.
+        """
+        resource = self._objects.find("", "Secret", namespace, name)
+        if not isinstance(resource, SecretResource):
+            return None
+        return self._source(resource, key) or MissingSecret(f"Secret {namespace}/{name} has no key {key}")
+
+    def _source(self, resource: SecretResource, key: str) -> SecretSource | None:
+        try:
+            if key in resource.string_data:
+                return MemorySecret(resource.string_data[key], what="the credential")
+            if key in resource.data:
+                return MemorySecret(base64.b64decode(resource.data[key]), what="the credential")
+        except ConfigurationError as error:
+            field = "stringData" if key in resource.string_data else "data"
+            raise self._objects.error(resource, (field, key), str(error)) from None
+        return None

@@ -1,0 +1,153 @@
+"""Heads: what a filter sees of a request and of a response. Values; a change gives another one.
+
+Plain classes with slots instead of frozen dataclasses, which cost five times as much to build; nothing in
+the package assigns to one after ``__init__``. The authority is a field of its own and no header, so a
+host rewrite touches no list and a Host can neither be doubled nor removed by a header filter.
+"""
+
+from gateway_filters.message.headers import Headers, first, replaced, values, without
+
+
+class RequestHead:
+    """The head of a request.
+
+    All in bytes: ``method``, ``scheme`` (``http``, ``https``), ``authority`` (the Host, port included),
+    ``path`` (raw, below the mount point, without query), ``query`` (raw, without ``?``) and ``headers``
+    (pairs, names in lower case, without Host).
+    """
+
+    __slots__ = ("authority", "headers", "method", "path", "query", "scheme")
+
+    def __init__(
+        self,
+        method: bytes,
+        path: bytes,
+        *,
+        authority: bytes = b"",
+        query: bytes = b"",
+        headers: Headers = (),
+        scheme: bytes = b"http",
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.authority = authority
+        self.query = query
+        self.headers = headers
+        self.scheme = scheme
+
+    @property
+    def target(self) -> bytes:
+        """The request target in origin form: path, and the query where there is one."""
+        return self.path + b"?" + self.query if self.query else self.path
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """All values of the header ``name`` (lower case), in order."""
+        return values(self.headers, name)
+
+    def first(self, name: bytes) -> bytes | None:
+        """The first value of the header ``name`` (lower case), or None."""
+        return first(self.headers, name)
+
+    def with_path(self, path: bytes) -> "RequestHead":
+        """The same head for another raw path."""
+        return self._but(path=path)
+
+    def with_authority(self, authority: bytes) -> "RequestHead":
+        """The same head for another Host."""
+        return self._but(authority=authority)
+
+    def with_headers(self, headers: Headers) -> "RequestHead":
+        """The same head with other header pairs."""
+        return self._but(headers=headers)
+
+    def with_header(self, name: bytes, value: bytes) -> "RequestHead":
+        """The same head with exactly one ``name`` (lower case)."""
+        return self._but(headers=replaced(self.headers, name, value))
+
+    def without_header(self, *names: bytes) -> "RequestHead":
+        """The same head without any header of these names (lower case)."""
+        return self._but(headers=without(self.headers, names))
+
+    def _but(
+        self, *, path: bytes | None = None, authority: bytes | None = None, headers: Headers | None = None
+    ) -> "RequestHead":
+        return RequestHead(
+            self.method,
+            self.path if path is None else path,
+            authority=self.authority if authority is None else authority,
+            query=self.query,
+            headers=self.headers if headers is None else headers,
+            scheme=self.scheme,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RequestHead) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __repr__(self) -> str:
+        # Header values and the query may hold credentials: names only.
+        names = b" ".join(name for name, _ in self.headers).decode("latin-1")
+        return f"RequestHead({self.method!r}, {self.path!r}, authority={self.authority!r}, names={names!r})"
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self.method, self.path, self.authority, self.query, self.headers, self.scheme)
+
+
+class ResponseHead:
+    """The head of a response: ``status`` and ``headers`` (pairs, names in lower case)."""
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: Headers = ()) -> None:
+        self.status = status
+        self.headers = headers
+
+    def values(self, name: bytes) -> tuple[bytes, ...]:
+        """All values of the header ``name`` (lower case), in order."""
+        return values(self.headers, name)
+
+    def with_headers(self, headers: Headers) -> "ResponseHead":
+        """The same head with other header pairs."""
+        return ResponseHead(self.status, headers)
+
+    def with_header(self, name: bytes, value: bytes) -> "ResponseHead":
+        """The same head with exactly one ``name`` (lower case)."""
+        return ResponseHead(self.status, replaced(self.headers, name, value))
+
+    def without_header(self, *names: bytes) -> "ResponseHead":
+        """The same head without any header of these names (lower case)."""
+        return ResponseHead(self.status, without(self.headers, names))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ResponseHead) and (self.status, self.headers) == (
+            other.status,
+            other.headers,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.status, self.headers))
+
+    def __repr__(self) -> str:
+        names = b" ".join(name for name, _ in self.headers).decode("latin-1")
+        return f"ResponseHead({self.status}, names={names!r})"
+
+
+class Reply:
+    """An answer that a filter gives itself instead of letting the request pass: a head and a whole body."""
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, status: int, headers: Headers = (), body: bytes = b"") -> None:
+        self.head = ResponseHead(status, headers)
+        self.body = body
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Reply) and (self.head, self.body) == (other.head, other.body)
+
+    def __hash__(self) -> int:
+        return hash((self.head, self.body))
+
+    def __repr__(self) -> str:
+        return f"Reply({self.head.status}, {len(self.body)} bytes)"

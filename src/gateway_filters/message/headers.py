@@ -1,0 +1,65 @@
+"""Header fields as a tuple of pairs: raw bytes, names in lower case, order and duplicates kept.
+
+Facts
+- RFC 9110 5.3: the order of fields of one name matters, and Set-Cookie cannot be joined. So: no dict.
+- RFC 9110 7.6.1: a proxy removes ``Connection``, what it names, and the fields that only concern one
+  connection. What the *client* names is removed when the head is cut from the scope, before any filter:
+  otherwise ``Connection: authorization`` would take off what a filter has put on.
+- ``Content-Length`` and ``Host`` are the message's own frame and destination: naming them in
+  ``Connection`` removes nothing.
+"""
+
+from collections.abc import Iterable
+
+Headers = tuple[tuple[bytes, bytes], ...]
+"""Header fields: (name in lower case, value) pairs in the order they stood on the wire."""
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Fields that concern one connection only; never forwarded, in either direction."""
+
+_NEVER_NOMINATED = frozenset((b"content-length", b"host"))
+
+
+def values(headers: Headers, name: bytes) -> tuple[bytes, ...]:
+    """All values of ``name`` (lower case) in order; empty when it does not occur."""
+    return tuple(value for key, value in headers if key == name)
+
+
+def first(headers: Headers, name: bytes) -> bytes | None:
+    """The first value of ``name`` (lower case), or None."""
+    for key, value in headers:
+        if key == name:
+            return value
+    return None
+
+
+def without(headers: Headers, names: Iterable[bytes]) -> Headers:
+    """``headers`` without any field whose name is in ``names`` (lower case)."""
+    dropped = frozenset(names)
+    return tuple(pair for pair in headers if pair[0] not in dropped)
+
+
+def replaced(headers: Headers, name: bytes, value: bytes) -> Headers:
+    """``headers`` with exactly one ``name``, at the end; what was there of that name is gone."""
+    return (*(pair for pair in headers if pair[0] != name), (name, value))
+
+
+def nominated(headers: Headers) -> frozenset[bytes]:
+    """The names that the ``Connection`` fields nominate for removal (RFC 9110 7.6.1), in lower case."""
+    tokens = (token.strip(b" \t").lower() for value in values(headers, b"connection") for token in value.split(b","))
+    return frozenset(token for token in tokens if token) - _NEVER_NOMINATED
+
+
+def end_to_end(headers: Headers) -> Headers:
+    """``headers`` without the hop-by-hop ones and without those that ``Connection`` nominates."""
+    return without(headers, HOP_BY_HOP | nominated(headers))

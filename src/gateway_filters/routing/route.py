@@ -1,0 +1,37 @@
+"""A route: one match of one rule for one host name, with what happens to its requests."""
+
+from dataclasses import dataclass, field
+
+from gateway_filters.filters.filter import Filter
+from gateway_filters.matching.hostname import covers
+from gateway_filters.matching.hostname import precedence as hostname_precedence
+from gateway_filters.matching.match import Match
+from gateway_filters.message.head import RequestHead
+from gateway_filters.routing.backend import WeightedBackend
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What happens to the requests that one match takes.
+
+    Precedence is over matches, so a rule with several matches is several routes. ``name`` says where the
+    route comes from, ``hostname`` (lower case, ``*.`` for a wildcard, None for any) and ``match`` which
+    requests it takes, ``filters`` run in order, and ``backends`` share the requests by weight.
+    """
+
+    name: str
+    match: Match = field(default_factory=Match)
+    hostname: str | None = None
+    filters: tuple[Filter, ...] = ()
+    backends: tuple[WeightedBackend, ...] = ()
+
+    @property
+    def precedence(self) -> tuple[tuple[int, ...], ...]:
+        """Gateway API's order as a tuple: host name before everything, then the match; the smaller one wins."""
+        return (hostname_precedence(self.hostname), self.match.precedence)
+
+    def mismatch(self, host: str, head: RequestHead) -> str | None:
+        """Why a request for ``host`` is not this route's; None when it is."""
+        if not covers(self.hostname, host):
+            return f"host is not {self.hostname}"
+        return self.match.mismatch(head)

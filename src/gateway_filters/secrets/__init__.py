@@ -1,0 +1,18 @@
+"""Where secrets come from: environment, mounted directory, memory, anything remote behind a cache."""
+
+from gateway_filters.secrets.cached import CachedSecret
+from gateway_filters.secrets.directory import DirectorySecret
+from gateway_filters.secrets.env import EnvSecret
+from gateway_filters.secrets.memory import MemorySecret, MissingSecret
+from gateway_filters.secrets.store import DirectorySecrets, MemorySecrets, SecretStore
+
+__all__ = [
+    "CachedSecret",
+    "DirectorySecret",
+    "DirectorySecrets",
+    "EnvSecret",
+    "MemorySecret",
+    "MemorySecrets",
+    "MissingSecret",
+    "SecretStore",
+]

@@ -1,0 +1,7 @@
+"""The rooms that know httpx: the upstream app, its transports, TLS, the border of failures."""
+
+from gateway_filters.upstream.app import Upstream
+from gateway_filters.upstream.tls import client_context
+from gateway_filters.upstream.transport import Clocks, Resolver
+
+__all__ = ["Clocks", "Resolver", "Upstream", "client_context"]

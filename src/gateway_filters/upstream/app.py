@@ -1,0 +1,139 @@
+"""Upstream: the ASGI app that sends a request to an origin and streams the answer back.
+
+It forwards exact bytes (target, header pairs, body) and drops only what concerns one connection. Nothing
+is collected: one piece of a body is in hand at a time, in either direction.
+"""
+
+import asyncio
+import ssl
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from gateway_filters.asgi.failures import Failures
+from gateway_filters.asgi.scope import request_head
+from gateway_filters.errors import BadRequest, ConfigurationError
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.headers import HOP_BY_HOP, Headers, end_to_end, first, values, without
+from gateway_filters.upstream.body import ClientSide
+from gateway_filters.upstream.httpx_transport import HttpxTransport, Origin, default_transport
+from gateway_filters.upstream.tls import client_context
+from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver
+
+_PORTS = {"http": 80, "https": 443}
+_DEFAULT_CLOCKS = Clocks()
+
+
+class Upstream:
+    """Sends ``http`` requests to ``origin`` (``https://host[:port]``) and streams the answers.
+
+    ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, httpx's own,
+    unlimited, which ``aclose`` closes. ``tls``: the context for ``https``, by default one that trusts the
+    system's CAs. ``server_hostname``: the name asked for and verified in TLS, by default the host.
+    ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait, in seconds.
+
+    Raises ``ConfigurationError`` for anything that is not an origin. A failure before the answer is
+    answered with 502, 503 or 504; one after it aborts the client's connection.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+        resolve: Resolver | None = None,
+        clocks: Clocks = _DEFAULT_CLOCKS,
+    ) -> None:
+        self._origin = _origin(origin, server_hostname, resolve)
+        self._given = transport
+        self._tls = client_context() if tls is None and transport is None and self._origin.scheme == "https" else tls
+        self._clocks = clocks
+        self._own: tuple[asyncio.AbstractEventLoop, HttpxTransport] | None = None
+        self._guarded = Failures(self._exchange)
+
+    def __repr__(self) -> str:
+        return f"Upstream({str(self._origin)!r})"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request; a WebSocket is refused before it is accepted."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["type"] == "http":
+            await self._guarded(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close the connections; a transport that was given stays open. Later requests open new ones."""
+        if self._own is not None:
+            own, self._own = self._own[1], None
+            await own.aclose()
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = request_head(scope)
+        async with ClientSide(receive) as client:
+            request = await outgoing(head, client)
+            response = await self._transport().send(request, self._clocks)
+            try:
+                await relay(response, send)
+            finally:
+                await response.aclose()
+            client.finish()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _transport(self) -> HttpxTransport:
+        if self._given is not None:
+            return HttpxTransport(self._origin, self._given)
+        loop = asyncio.get_running_loop()
+        # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
+        if self._own is None or self._own[0] is not loop:
+            self._own = (loop, HttpxTransport(self._origin, default_transport(self._tls)))
+        return self._own[1]
+
+
+async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:
+    """The request to send for ``head``: Host first, framing as the client had it, hop-by-hop headers off.
+
+    Raises ``BadRequest`` for framing that two parsers could read differently.
+    """
+    chunked = _is_chunked(head.headers)
+    lengths = values(head.headers, b"content-length")
+    if len(lengths) + chunked > 1 or not all(length.isdigit() for length in lengths):
+        raise BadRequest("the request's body is framed twice or wrongly")
+    if not lengths and not chunked:
+        # HTTP/2 and some servers name no length: only the body itself shows whether there is one.
+        chunked = await client.has_body()
+    host = ((b"host", head.authority),) if head.authority else ()
+    framing = ((b"transfer-encoding", b"chunked"),) if chunked else ()
+    headers = (*host, *without(head.headers, HOP_BY_HOP), *framing)
+    body = client.chunks() if chunked or lengths else None
+    return OutgoingRequest(head.method.decode("latin-1"), head.target, headers, body)
+
+
+async def relay(response: IncomingResponse, send: Send) -> None:
+    """Send the head of ``response`` and its body piece by piece; the end of the body is left to the caller."""
+    headers = end_to_end(response.headers)
+    if response.status in (204, 304):
+        # Servers take the length for that of the body to come, and there is none.
+        headers = without(headers, {b"content-length"})
+    await send({"type": "http.response.start", "status": response.status, "headers": list(headers)})
+    async for chunk in response.chunks():
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+def _is_chunked(headers: Headers) -> bool:
+    return first(headers, b"transfer-encoding") is not None
+
+
+def _origin(text: str, server_hostname: str | None, resolve: Resolver | None) -> Origin:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"upstream {text!r} is not an origin: {error}") from error
+    if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
+        raise ConfigurationError(f"upstream {text!r} is not an origin such as https://host:port")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigurationError(f"upstream {text!r} has more than an origin: rewrite the path with URLRewrite")
+    return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], server_hostname, resolve)

@@ -1,0 +1,95 @@
+"""The client's side of an exchange: the one reader of ``receive``, from the first moment to the last.
+
+Facts
+- Exactly one task may call ``receive``. It feeds the upload, one piece ahead at most, and then waits for
+  ``http.disconnect``, which may come before the upstream has said anything.
+- ``send`` tells nobody that the client has gone, on any server.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import TracebackType
+from typing import Self
+
+from starlette.types import Message, Receive
+
+from gateway_filters.errors import ClientDisconnected
+
+
+class ClientSide:
+    """Reads the client while the exchange runs inside ``async with``.
+
+    When the client leaves, the exchange is cancelled wherever it waits, and ``ClientDisconnected`` comes out
+    of the ``async with``. A cancellation from outside stays a cancellation.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._queue: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
+        self._peeked: Message | None = None
+        self._finished = False
+        self._gone = False
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None
+        self._exchange = task
+        self._cancelling = task.cancelling()
+        self._pump = asyncio.create_task(self._read())
+        return self
+
+    async def has_body(self) -> bool:
+        """Wait for the first piece of a body, which stays in its place for ``chunks``, or for the end."""
+        message = await self._queue.get()
+        while not message.get("body") and message.get("more_body"):
+            message = await self._queue.get()
+        self._peeked = message
+        return bool(message.get("body"))
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The request body's pieces as they come; asking for the next one is what lets the client send it."""
+        message = self._peeked or await self._queue.get()
+        self._peeked = None
+        while True:
+            if message.get("body"):
+                yield message["body"]
+            if not message.get("more_body"):
+                return
+            message = await self._queue.get()
+
+    def finish(self) -> None:
+        """From now on a client that leaves is none of our business: the answer is complete."""
+        self._finished = True
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._finished = True
+        self._pump.cancel()
+        if not self._gone:
+            return
+        if kind is None:
+            await self._swallow_cancellation()
+        # As asyncio.timeout() does: only our own cancellation is turned into something else.
+        if self._exchange.uncancel() <= self._cancelling and (kind is None or kind is asyncio.CancelledError):
+            raise ClientDisconnected("the client left") from None
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._leave()
+                return
+            await self._queue.put(message)
+
+    def _leave(self) -> None:
+        if not self._finished:
+            self._gone = True
+            self._exchange.cancel()
+
+    async def _swallow_cancellation(self) -> None:
+        # The exchange ended without meeting the cancellation that is under way: it arrives here.
+        try:
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            return

@@ -1,0 +1,37 @@
+"""The border where httpx's exceptions become ours, once, with the cause kept."""
+
+import httpx
+
+from gateway_filters.errors import (
+    BadRequest,
+    GatewayFiltersError,
+    UpstreamAborted,
+    UpstreamBusy,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+
+
+def before_answer(error: httpx.TransportError, origin: str) -> GatewayFiltersError:
+    """What a failure before the answer means; ``origin`` is named for the log."""
+    if isinstance(error, httpx.PoolTimeout):
+        return UpstreamBusy(f"no connection to {origin} became free in time")
+    if isinstance(error, httpx.TimeoutException):
+        return UpstreamTimeout(f"{origin} did not answer in time ({type(error).__name__})")
+    if isinstance(error, httpx.LocalProtocolError):
+        return BadRequest(f"the request cannot be written for {origin}: {error}")
+    if isinstance(error, httpx.RemoteProtocolError) and _was_parsed(error):
+        return UpstreamMalformed(f"{origin} answered with something that is not HTTP: {error}")
+    return UpstreamUnreachable(f"{origin} could not be reached: {type(error).__name__}: {error}")
+
+
+def after_answer_began(error: httpx.TransportError, origin: str) -> UpstreamAborted:
+    """What a failure in the middle of the body means: the client must see it break off."""
+    return UpstreamAborted(f"the answer of {origin} broke off: {type(error).__name__}: {error}")
+
+
+def _was_parsed(error: httpx.RemoteProtocolError) -> bool:
+    # httpcore raises the same type for bad bytes and for a connection closed without any; only the first
+    # comes from its parser and so has a cause below httpcore's own error.
+    return error.__cause__ is not None and error.__cause__.__cause__ is not None

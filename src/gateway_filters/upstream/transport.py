@@ -1,0 +1,62 @@
+"""The contract between the upstream app and what carries a request: plain values, no library's types."""
+
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway_filters.message.headers import Headers
+
+Resolver = Callable[[str, int], Awaitable[Sequence[tuple[str, int]]]]
+"""Name resolution: host name and port to the (address, port) pairs to try, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """How long to wait, in seconds: to connect (TLS included), for the answer to begin, between its pieces.
+
+    There is no total: answers of models stream for as long as they do.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 120.0
+    idle: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """A request as it leaves: text method, exact target, header pairs with Host and framing, body or None."""
+
+    method: str
+    target: bytes
+    headers: Headers
+    body: AsyncIterator[bytes] | None
+
+
+class IncomingResponse(Protocol):
+    """An answer that has begun; pieces of its body come as they arrive, none is decoded."""
+
+    status: int
+    headers: Headers
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body's bytes; raises ``UpstreamAborted`` when it breaks off."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give up what is left of the body, and the connection with it, or release the connection."""
+        ...
+
+
+class Transport(Protocol):
+    """What carries requests to one origin."""
+
+    @abstractmethod
+    async def send(self, request: OutgoingRequest, clocks: Clocks) -> IncomingResponse:
+        """Send a request and wait for the head of its answer; raises an ``UpstreamError``."""
+        ...
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Close all connections that this transport has made."""
+        ...

@@ -63,7 +63,7 @@ class Failures:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = True
+            started = started or message["type"] == "http.response.start"
             await send(message)
 
         try:

@@ -55,7 +55,8 @@ def scope_with(scope: Scope, head: RequestHead) -> Scope:
 def _headers(scope: Scope) -> tuple[bytes, Headers]:
     pairs: Headers = tuple((name, value) for name, value in scope["headers"])
     authority = next((value for name, value in pairs if name == b"host"), b"")
-    return authority, without(pairs, {b"host", b"connection", *nominated(pairs)})
+    # Framing is read by whoever frames the message anew: a client must not hide half of it from that look.
+    return authority, without(pairs, {b"host", b"connection", *nominated(pairs)} - {b"transfer-encoding"})
 
 
 def _raw_path(scope: Scope) -> bytes:

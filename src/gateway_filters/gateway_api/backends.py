@@ -1,5 +1,6 @@
 """backendRefs into backends: endpoints, and the TLS that a policy asks for."""
 
+from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import FilterSite, translate_filter
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
@@ -10,7 +11,7 @@ from gateway_filters.gateway_api.resources import (
     HTTPBackendRef,
     HTTPRoute,
 )
-from gateway_filters.gateway_api.translation import Context, Location, qualified
+from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.routing import Backend as RoutingBackend
 from gateway_filters.routing import BackendTLS, Endpoint, WeightedBackend
 

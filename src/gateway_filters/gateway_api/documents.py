@@ -19,6 +19,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from gateway_filters.errors import ManifestError
 
+Location = tuple[str | int, ...]
+"""Keys and indices from the top of an object to one of its values."""
+
 Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 
 _LARGEST_FILE = 64 * 1024 * 1024
@@ -92,6 +95,14 @@ class Document:
         return self.place(location)
 
 
+def subject(kind: str | None, name: str | None, location: Location) -> str:
+    """What an error is about, ready to stand before its sentence: object and field, as far as they are known."""
+    field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
+    thing = " ".join(part for part in (kind, name) if part)
+    words = ", ".join(part for part in (thing, field) if part)
+    return f"{words}: " if words else ""
+
+
 def read_documents(file: Path) -> Iterator[Document]:
     """The documents of a YAML or JSON file; empty ones are left out.
 
@@ -102,7 +113,7 @@ def read_documents(file: Path) -> Iterator[Document]:
     try:
         while loader.check_node():
             node = cast("Node", loader.get_node())
-            value = _Reader(str(file)).value(node, 0)
+            value = _Reader(str(file), node).value(node, ())
             if value is not None:
                 yield Document(str(file), value, node)
     except yaml.MarkedYAMLError as error:
@@ -132,47 +143,52 @@ def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> ManifestError:
 class _Reader:
     """Makes values of nodes, keeping count of what aliases repeat."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, root: Node) -> None:
         self._file = file
+        self._root = root
         self._seen: set[int] = set()
         self._aliased = 0
 
-    def value(self, node: Node, depth: int) -> Value:
-        self._count(node, depth)
+    def value(self, node: Node, location: Location) -> Value:
+        self._count(node, location)
         if not node.tag.startswith(_PREFIX) or node.tag[len(_PREFIX) :] not in _READERS:
-            raise ManifestError(f"{_place(self._file, node)}: tag {node.tag} is not allowed")
+            raise self._error(node, location, f"tag {node.tag} is not allowed")
         if isinstance(node, MappingNode):
-            return self._mapping(node, depth)
+            return self._mapping(node, location)
         if isinstance(node, SequenceNode):
-            return [self.value(item, depth + 1) for item in cast("list[Node]", node.value)]
-        return _scalar(cast("ScalarNode", node), self._file)
+            items = cast("list[Node]", node.value)
+            return [self.value(item, (*location, index)) for index, item in enumerate(items)]
+        return self._scalar(cast("ScalarNode", node), location)
 
-    def _mapping(self, node: MappingNode, depth: int) -> Value:
+    def _mapping(self, node: MappingNode, location: Location) -> Value:
         value: dict[str, Value] = {}
         for key, item in _pairs(node):
             if not isinstance(key, ScalarNode):
-                raise ManifestError(f"{_place(self._file, key)}: a key must be text")
+                raise self._error(key, location, "a key must be text")
             name = str(key.value)
             if name in value:
-                raise ManifestError(f"{_place(self._file, key)}: the key {name} stands twice in one mapping")
-            value[name] = self.value(item, depth + 1)
+                raise self._error(key, (*location, name), "the key stands twice in one mapping")
+            value[name] = self.value(item, (*location, name))
         return value
 
-    def _count(self, node: Node, depth: int) -> None:
-        if depth > _DEEPEST:
-            raise ManifestError(f"{_place(self._file, node)}: nested deeper than {_DEEPEST} levels")
+    def _count(self, node: Node, location: Location) -> None:
+        if len(location) > _DEEPEST:
+            raise self._error(node, (), f"nested deeper than {_DEEPEST} levels")
         self._aliased += id(node) in self._seen
         self._seen.add(id(node))
         if self._aliased > _MOST_ALIASED:
-            raise ManifestError(f"{_place(self._file, node)}: more than {_MOST_ALIASED} values through aliases")
+            raise self._error(node, (), f"more than {_MOST_ALIASED} values through aliases")
 
+    def _scalar(self, node: ScalarNode, location: Location) -> Value:
+        try:
+            return _READERS[node.tag[len(_PREFIX) :]](str(node.value))
+        except ValueError:
+            raise self._error(node, location, f"the value does not fit its tag {node.tag}") from None
 
-def _scalar(node: ScalarNode, file: str) -> Value:
-    text = str(node.value)
-    try:
-        return _READERS[node.tag[len(_PREFIX) :]](text)
-    except ValueError:
-        raise ManifestError(f"{_place(file, node)}: the value does not fit its tag {node.tag}") from None
+    def _error(self, node: Node, location: Location, sentence: str) -> ManifestError:
+        texts = [_below_all(self._root, *steps) for steps in (("kind",), ("metadata", "name"))]
+        kind, name = (str(text.value) if isinstance(text, ScalarNode) else None for text in texts)
+        return ManifestError(f"{_place(self._file, node)}: {subject(kind, name, location)}{sentence}")
 
 
 def _integer(text: str) -> int:
@@ -207,6 +223,12 @@ def _below(node: Node, step: str | int) -> Node | None:
         items = cast("list[Node]", node.value)
         return items[step] if step < len(items) else None
     return None
+
+
+def _below_all(node: Node | None, *steps: str | int) -> Node | None:
+    for step in steps:
+        node = node and _below(node, step)
+    return node
 
 
 def _pairs(node: MappingNode) -> list[tuple[Node, Node]]:

@@ -18,6 +18,7 @@ from gateway_filters.filters import (
     URLRewrite,
 )
 from gateway_filters.filters.url_rewrite import PathModifier
+from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
     ENVOY_GROUP,
@@ -27,7 +28,7 @@ from gateway_filters.gateway_api.resources import (
     HTTPRouteFilter,
     RouteFilter,
 )
-from gateway_filters.gateway_api.translation import Context, Location, qualified
+from gateway_filters.gateway_api.translation import Context, qualified
 
 CREDENTIAL_KEY = "credential"
 """The key of a Secret that Envoy Gateway injects; its API names no other."""

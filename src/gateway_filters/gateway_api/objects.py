@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 from pydantic import ValidationError
 
 from gateway_filters.errors import ManifestError
-from gateway_filters.gateway_api.documents import Document, Place, Value, read_documents
+from gateway_filters.gateway_api.documents import Document, Location, Place, Value, read_documents, subject
 from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, Resource
 
 R = TypeVar("R", bound=Resource)
@@ -61,7 +61,7 @@ class Objects:
         """Where a value of an object stands in its file."""
         return self._loaded[_key(resource)].document.place(location)
 
-    def error(self, resource: Resource, location: tuple[str | int, ...], sentence: str) -> ManifestError:
+    def error(self, resource: Resource, location: Location, sentence: str) -> ManifestError:
         """An error about one value of an object, with its place."""
         return _error(self._loaded[_key(resource)].document, location, sentence)
 
@@ -139,19 +139,12 @@ def _invalid(document: Document, error: ValidationError) -> ManifestError:
     return _error(document, location, first["msg"])
 
 
-def _error(
-    document: Document, location: tuple[str | int, ...], sentence: str, place: Place | None = None
-) -> ManifestError:
-    field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
-    subject = f"{_name(document)}, {field}" if field else _name(document)
-    return ManifestError(f"{place or document.place(location)}: {subject}: {sentence}")
-
-
-def _name(document: Document) -> str:
+def _error(document: Document, location: Location, sentence: str, place: Place | None = None) -> ManifestError:
     value = document.value if isinstance(document.value, dict) else {}
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    return f"{value.get('kind')} {name}" if name else str(value.get("kind"))
+    about = subject(str(value.get("kind")), str(name) if name else None, location)
+    return ManifestError(f"{place or document.place(location)}: {about}{sentence}")
 
 
 def _list(group: str, versions: Iterable[str]) -> str:

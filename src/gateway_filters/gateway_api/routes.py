@@ -7,9 +7,10 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.filters import Filter, Refusal
 from gateway_filters.gateway_api.attachment import hostnames
 from gateway_filters.gateway_api.backends import UnusableBackend, translate_backend
+from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import FilterSite, translate_filter
 from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch, HTTPRouteRule
-from gateway_filters.gateway_api.translation import Context, Location, qualified
+from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.matching import ExactMatch, HeaderMatch, Match, PathMatch, PrefixMatch, QueryParamMatch
 from gateway_filters.routing import Route, WeightedBackend
 

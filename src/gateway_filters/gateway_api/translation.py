@@ -3,14 +3,12 @@
 from dataclasses import dataclass, field
 
 from gateway_filters.errors import ConfigurationError, ManifestError
+from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.objects import Objects, namespace_of
 from gateway_filters.gateway_api.resources import Resource
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MissingSecret, SecretStore
-
-Location = tuple[str | int, ...]
-"""Keys and indices from the top of an object to one of its values."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.headers import HOP_BY_HOP, Headers, end_to_end, first, values, without
+from gateway_filters.message.headers import HOP_BY_HOP, end_to_end, first, values, without
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.httpx_transport import HttpxTransport, Origin, default_transport
 from gateway_filters.upstream.tls import client_context
@@ -97,13 +97,11 @@ async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:
 
     Raises ``BadRequest`` for framing that two parsers could read differently.
     """
-    chunked = _is_chunked(head.headers)
-    lengths = values(head.headers, b"content-length")
-    if len(lengths) + chunked > 1 or not all(length.isdigit() for length in lengths):
+    lengths, codings = values(head.headers, b"content-length"), values(head.headers, b"transfer-encoding")
+    if len(lengths) + len(codings) > 1 or not _understood(lengths, codings):
         raise BadRequest("the request's body is framed twice or wrongly")
-    if not lengths and not chunked:
-        # HTTP/2 and some servers name no length: only the body itself shows whether there is one.
-        chunked = await client.has_body()
+    # HTTP/2 and some servers name no length: only the body itself shows whether there is one.
+    chunked = bool(codings) or (not lengths and await client.has_body())
     host = ((b"host", head.authority),) if head.authority else ()
     framing = ((b"transfer-encoding", b"chunked"),) if chunked else ()
     headers = (*host, *without(head.headers, HOP_BY_HOP), *framing)
@@ -114,16 +112,17 @@ async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:
 async def relay(response: IncomingResponse, send: Send) -> None:
     """Send the head of ``response`` and its body piece by piece; the end of the body is left to the caller."""
     headers = end_to_end(response.headers)
-    if response.status in (204, 304):
-        # Servers take the length for that of the body to come, and there is none.
+    if response.status in (204, 304) or first(response.headers, b"transfer-encoding") is not None:
+        # Servers take the length for that of the body to come: there is none, or it is not that one
+        # (RFC 9112 6.3: Transfer-Encoding overrides Content-Length).
         headers = without(headers, {b"content-length"})
     await send({"type": "http.response.start", "status": response.status, "headers": list(headers)})
     async for chunk in response.chunks():
         await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-def _is_chunked(headers: Headers) -> bool:
-    return first(headers, b"transfer-encoding") is not None
+def _understood(lengths: tuple[bytes, ...], codings: tuple[bytes, ...]) -> bool:
+    return all(length.isdigit() for length in lengths) and all(coding.lower() == b"chunked" for coding in codings)
 
 
 def _origin(text: str, server_hostname: str | None, resolve: Resolver | None) -> Origin:

@@ -77,13 +77,15 @@ class HttpxTransport(Transport):
         extensions: dict[str, object] = {"target": request.target, "timeout": timeout}
         if origin.scheme == "https":
             extensions["sni_hostname"] = origin.server_hostname or origin.host
-        return httpx.Request(
+        built = httpx.Request(
             request.method,
             _url(origin.scheme, host, port, request.target),
             headers=list(request.headers),
             stream=_Body(request.body),
             extensions=extensions,
         )
+        built.method = request.method  # httpx writes it in capitals; methods are case-sensitive (RFC 9110 9.1)
+        return built
 
     async def _addresses(self) -> Sequence[tuple[str, int]]:
         origin = self._origin

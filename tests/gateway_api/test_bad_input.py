@@ -1,0 +1,220 @@
+"""Bad manifests: one sentence that names the object, the field and the place; exit code 2; nothing half-started."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+from gateway_api.manifests import ALL, ROUTE, changed
+from gateway_filters import Gateway, ManifestError, routes_of
+from gateway_filters.cli import main
+
+BAD = [
+    pytest.param(
+        changed("  rules:", "  rules: [", ROUTE),
+        r"not YAML",
+        id="broken YAML",
+    ),
+    pytest.param(
+        changed(
+            "    hostname: dashscope.aliyuncs.com\n    well",
+            "    hostname: a.example\n    hostname: b.example\n    well",
+        ),
+        r"BackendTLSPolicy enable-backend-tls, spec\.validation\.hostname: the key stands twice",
+        id="two keys of one name",
+    ),
+    pytest.param(
+        changed("  rules:", "  rulez:"),
+        r"HTTPRoute bailian-route, spec\.rulez: the field is not known",
+        id="an unknown field",
+    ),
+    pytest.param(
+        changed("QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", "QmVhcmVyIHNrLW5vdC1hCi1yZWFsLWtleQ=="),
+        r"Secret bailian-credential, data\.credential: .*line end",
+        id="a Secret value with a line end inside",
+    ),
+    pytest.param(
+        changed(
+            "data:\n  credential: QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", 'stringData:\n  credential: "Bearer a\\r\\nb: c"'
+        ),
+        r"Secret bailian-credential, stringData\.credential: .*line end",
+        id="a stringData value with CR and LF",
+    ),
+    pytest.param(
+        changed("QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", "Bearer sk-not-base64"),
+        r"Secret bailian-credential, data\.credential: .*base64",
+        id="a Secret value in data that is not base64",
+    ),
+    pytest.param(
+        changed("replacePrefixMatch: /compatible", "replacePrefixMatch: compatible"),
+        r"HTTPRoute bailian-route, spec\.rules\[0\]\.filters\[0\]\.urlRewrite\.path\.replacePrefixMatch: "
+        r"replacement 'compatible-mode/v1' must begin with '/'",
+        id="a replacement without a leading slash",
+    ),
+    pytest.param(
+        changed("port: 8080", "port: '8080'"),
+        r"Gateway bailian-gateway, spec\.listeners\[0\]\.port",
+        id="a port that is text",
+    ),
+    pytest.param(
+        changed("type: PathPrefix", "type: Prefix"),
+        r"HTTPRoute bailian-route, spec\.rules\[0\]\.matches\[0\]\.path\.type",
+        id="a path type that does not exist",
+    ),
+    pytest.param(
+        changed("        hostname: dashscope.aliyuncs.com\n        port: 443", "        port: 443"),
+        r"Backend bailian, spec\.endpoints\[0\]\.fqdn\.hostname",
+        id="a required field that is missing",
+    ),
+    pytest.param(
+        changed("v1alpha3", "v1alpha2"),
+        r"BackendTLSPolicy enable-backend-tls, apiVersion: .*v1alpha2 is not served",
+        id="a version that is not served",
+    ),
+    pytest.param(
+        changed("kind: HTTPRouteFilter\nmetadata", "kind: EnvoyPatchPolicy\nmetadata"),
+        r"EnvoyPatchPolicy credential-injection, kind: .*not supported",
+        id="a kind of a group that is ours but that we do not read",
+    ),
+    pytest.param(
+        f"{ALL}\n---\n{ROUTE}",
+        r"Gateway default/bailian-gateway is defined twice, first at .*:\d+:\d+",
+        id="two objects of one name",
+    ),
+    pytest.param("- a\n- b\n", r"must be a mapping with apiVersion and kind", id="a document that is a list"),
+    pytest.param("kind: Secret\n", r"must have apiVersion and kind", id="a document without apiVersion"),
+    pytest.param("a: !!python/object:os.system b\n", r"tag .* is not allowed", id="a tag of another language"),
+    pytest.param("a: &a [*a]\n", r"nested deeper", id="an alias inside itself"),
+    pytest.param(
+        "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+        + "".join(f"{c}: &{c} [{','.join([f'*{p}'] * 10)}]\n" for p, c in zip("abcdefgh", "bcdefghi", strict=True)),
+        r"through aliases",
+        id="aliases that multiply",
+    ),
+    pytest.param("a: \x07\n", r"not YAML", id="a control character"),
+]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test writes its manifests."""
+    return tmp_path / "manifests.yaml"
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD)
+def test_bad_input_is_refused_in_one_sentence(text: str, sentence: str, file: Path) -> None:
+    """The error is one line with file:line:column, object and field; no gateway is made."""
+    file.write_text(text)
+    with pytest.raises(ManifestError) as caught:
+        Gateway.from_manifests(file)
+    message = str(caught.value)
+    assert re.match(rf"{re.escape(str(file))}:\d+:\d+: ", message)
+    assert re.search(sentence, message)
+    assert "\n" not in message
+    assert message.count(str(file)) == 1 + message.count("first at")
+    assert "sk-not" not in message
+
+
+def test_the_place_is_exact(file: Path) -> None:
+    """Line and column are those of the value, counted from 1."""
+    text = changed("replacePrefixMatch: /compatible", "replacePrefixMatch: compatible")
+    file.write_text(text)
+    line = next(n for n, line in enumerate(text.splitlines(), 1) if "compatible-mode" in line)
+    column = text.splitlines()[line - 1].index("compatible-mode") + 1
+    with pytest.raises(ManifestError, match=f"{file}:{line}:{column}: "):
+        routes_of(file)
+
+
+@pytest.mark.parametrize(("text", "sentence"), BAD[:7])
+def test_check_exits_with_2(text: str, sentence: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``gateway-filters check`` prints the sentence and nothing else."""
+    file.write_text(text)
+    assert main(["check", str(file)]) == 2
+    printed = capsys.readouterr()
+    assert re.search(sentence, printed.err)
+    assert printed.err.count("\n") == 1
+    assert not printed.out
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """A path that cannot be read is named."""
+    with pytest.raises(ManifestError, match=r"nothing\.yaml: cannot be read"):
+        routes_of(tmp_path / "nothing.yaml")
+
+
+def test_foreign_kinds_are_ignored(file: Path) -> None:
+    """Kinds outside of our groups do nothing, as in a cluster without their controller."""
+    file.write_text("apiVersion: example.com/v1\nkind: Thing\nspec: {anything: [1, 2]}\n")
+    assert routes_of(file) == ()
+
+
+@pytest.mark.parametrize("module", ["reference_app:app", "reference_app.from_manifests:gateway"])
+def test_uvicorn_ends_with_2(module: str, file: Path) -> None:
+    """``uvicorn reference_app:app`` with bad manifests prints the sentence, no traceback, and exits with 2."""
+    file.write_text(changed("  rules:", "  rulez:"))
+    command = [sys.executable, "-m", "uvicorn", module, "--port", "0"]
+    environ = {"GATEWAY_FILTERS_MANIFESTS": str(file), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command, env=environ, capture_output=True, text=True, timeout=30, check=False, cwd=Path(__file__).parents[2]
+    )
+    assert done.returncode == 2
+    assert "spec.rulez: the field is not known" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+MISSING = [
+    pytest.param(ROUTE, 503, "Secret default/bailian-credential does not exist", id="without its Secret: 503"),
+    pytest.param(
+        changed("  credential: Q", "  token: Q"),
+        503,
+        "Secret default/bailian-credential has no key credential",
+        id="without the Secret's key: 503",
+    ),
+    pytest.param(
+        changed("            name: credential-injection", "            name: another"),
+        500,
+        "HTTPRouteFilter another does not exist",
+        id="without its filter: 500",
+    ),
+    pytest.param(
+        changed("          name: bailian\n", "          name: another\n"),
+        500,
+        "Backend default/another does not exist",
+        id="without its backend: 500",
+    ),
+]
+"""Manifests, the status of their route, and what the log says at start."""
+
+
+@pytest.mark.parametrize(("text", "status", "sentence"), MISSING)
+def test_missing_references_are_no_load_errors(
+    text: str, status: int, sentence: str, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The gateway starts and says what is missing, its route answers with an error, and nothing is sent."""
+    file.write_text(text)
+
+    def unreachable(backend: object) -> "Unreachable":
+        return Unreachable()
+
+    gateway = Gateway.from_manifests(file, upstreams=unreachable)
+    assert sentence in caplog.text
+    assert re.search(rf"{file}:\d+:\d+: ", caplog.text)
+    assert status_of(gateway) == status
+
+
+class Unreachable:
+    """An upstream that must not be called."""
+
+    async def __call__(self, *_: object) -> None:
+        raise AssertionError("the request was sent on")
+
+
+def status_of(gateway: Gateway) -> int:
+    """The status of one request to the reference route."""
+    with TestClient(gateway) as client:
+        response = client.post("/v1/chat/completions", json={})
+    assert response.json()["error"]["request_id"]
+    return response.status_code

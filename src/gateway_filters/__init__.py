@@ -19,19 +19,35 @@ from gateway_filters.errors import (
     UpstreamUnreachable,
 )
 from gateway_filters.filters import (
+    CORS,
     CredentialInjection,
     DirectResponse,
     Filter,
+    HostFromHeader,
+    HostFromPath,
     Refusal,
     ReplaceFullPath,
     ReplacePrefixMatch,
+    ReplaceRegexMatch,
     RequestHeaderModifier,
+    RequestRedirect,
     ResponseHeaderModifier,
     URLRewrite,
 )
 from gateway_filters.gateway import Gateway, routes_of
 from gateway_filters.gateway_api.secrets import ManifestSecrets
-from gateway_filters.matching import ExactMatch, HeaderMatch, Match, PrefixMatch, QueryParamMatch
+from gateway_filters.matching import (
+    CookieMatch,
+    CookieRegexMatch,
+    ExactMatch,
+    HeaderMatch,
+    HeaderRegexMatch,
+    Match,
+    PrefixMatch,
+    QueryParamMatch,
+    QueryParamRegexMatch,
+    RegexMatch,
+)
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
 from gateway_filters.message.secret import Secret, SecretSource
 from gateway_filters.routing import Backend, BackendTLS, Endpoint, Route, RouteTable, WeightedBackend
@@ -48,6 +64,7 @@ from gateway_filters.secrets import (
 from gateway_filters.upstream import Clocks, Resolver, Upstream, client_context
 
 __all__ = [
+    "CORS",
     "Backend",
     "BackendTLS",
     "BadRequest",
@@ -56,6 +73,8 @@ __all__ = [
     "ClientError",
     "Clocks",
     "ConfigurationError",
+    "CookieMatch",
+    "CookieRegexMatch",
     "CredentialInjection",
     "DirectResponse",
     "DirectorySecret",
@@ -69,6 +88,9 @@ __all__ = [
     "GatewayError",
     "GatewayFiltersError",
     "HeaderMatch",
+    "HeaderRegexMatch",
+    "HostFromHeader",
+    "HostFromPath",
     "ManifestError",
     "ManifestSecrets",
     "Match",
@@ -78,12 +100,16 @@ __all__ = [
     "PathPrefix",
     "PrefixMatch",
     "QueryParamMatch",
+    "QueryParamRegexMatch",
     "Refusal",
+    "RegexMatch",
     "ReplaceFullPath",
     "ReplacePrefixMatch",
+    "ReplaceRegexMatch",
     "Reply",
     "RequestHead",
     "RequestHeaderModifier",
+    "RequestRedirect",
     "Resolver",
     "ResponseHead",
     "ResponseHeaderModifier",

@@ -1,72 +1,174 @@
 """Routes and upstreams become one ASGI app. The only place that wires, and the order of steps with reasons.
 
-failures( dispatch( rule filters as listed -> weighted choice -> backend filters -> credentials -> upstream ) )
+failures( dispatch( deadline( CORS -> authorisation -> rule filters as listed -> mirrors -> retry( attempt(
+weighted choice -> backend filters -> credentials -> upstream )))))
 
 - *Failures* are outermost, so that whatever breaks inside is answered once and in constant words.
 - *Dispatch* sees the request as it came: filters of one route must not influence which route is taken.
+- *CORS* comes before *authorisation*: a browser's preflight carries no credentials.
 - *Rule filters* run in the order of the manifest; a choice between backends comes after them, since
   backend filters belong to one backend only.
+- *Mirrors* copy a request once, however often it is tried, and before it holds a credential.
+- *Retry* draws a backend for each attempt, and each attempt has its own time.
 - *Credentials* come last, a rule's before a backend's (which wins): no other filter can copy, rename or
   remove what they inject, and nothing but the upstream ever holds it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from starlette.types import ASGIApp
 
 from gateway_filters.asgi.choice import WeightedChoice
+from gateway_filters.asgi.deadline import Deadline
 from gateway_filters.asgi.dispatch import Dispatch
+from gateway_filters.asgi.external_auth import ExternallyAuthorized
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.filtered import FilteredApp
-from gateway_filters.filters import CredentialInjection, Filter, Refusal
+from gateway_filters.asgi.mirror import Mirroring
+from gateway_filters.asgi.retry import Retrying
+from gateway_filters.asgi.session import StickyChoice
+from gateway_filters.errors import GatewayFiltersError, RouteRefused, UpstreamUnreachable
+from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal
 from gateway_filters.message.head import RequestHead
-from gateway_filters.routing import Backend, Route, RouteTable, WeightedBackend
+from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Unusable, WeightedBackend
 
 Upstreams = Callable[[Backend], ASGIApp]
 """Gives the app that reaches a backend."""
 
+Filters = tuple[Filter, ...]
 
-def assemble(routes: Sequence[Route], upstreams: Upstreams, otherwise: ASGIApp) -> ASGIApp:
-    """The app that serves ``routes``; requests that none of them takes go to ``otherwise``."""
-    table = RouteTable(routes)
+
+def assemble(
+    listeners: Iterable[Listener],
+    upstreams: Upstreams,
+    otherwise: ASGIApp,
+    ingress: Callable[[RequestHead], RequestHead],
+) -> ASGIApp:
+    """The app that serves the routes of ``listeners``; requests that none of them takes go to ``otherwise``.
+
+    ``ingress`` makes the canonical head that is matched, or raises ``BadRequest``.
+    """
+    table = ListenerTable(listeners)
     apps = {id(route): route_app(route, upstreams) for route in table.routes}
 
     def choose(head: RequestHead) -> ASGIApp | None:
         route = table.find(head)
         return None if route is None else apps[id(route)]
 
-    return Failures(Dispatch(choose, otherwise))
+    return Failures(Dispatch(choose, otherwise, ingress=ingress))
 
 
 def route_app(route: Route, upstreams: Upstreams) -> ASGIApp:
     """The app behind one route."""
-    filters, credentials = _split(route.filters)
+    credentials, others = _split(route.filters, CredentialInjection)
+    preflight, filters = _split(others, CORS) if route.auth else ((), others)
+    app = _shell(_permitted(route, filters, credentials, upstreams), preflight)
+    return Deadline(app, route.timeouts.request) if route.timeouts.request else app
+
+
+def _permitted(route: Route, filters: Filters, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
+    app = _shell(_tried(route, credentials, upstreams), filters)
+    for auth in route.auth:
+        app = ExternallyAuthorized(
+            app,
+            _reach(auth.backend, upstreams),
+            path=auth.path,
+            request_headers=auth.request_headers,
+            response_headers=auth.response_headers,
+            max_body=auth.max_body,
+        )
+    return app
+
+
+def _tried(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
+    app = _chosen(route, credentials, upstreams)
+    if route.timeouts.backend_request:
+        app = Deadline(app, route.timeouts.backend_request)
+    if route.retry is not None:
+        retry = route.retry
+        app = Retrying(app, attempts=retry.attempts, codes=retry.codes, backoff=retry.backoff)
+    if route.mirrors:
+        app = Mirroring(app, [(_reach(each.backend, upstreams), each.share) for each in route.mirrors])
+    return app
+
+
+def _chosen(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
+    if route.session is not None:
+        return _sticky(route, credentials, upstreams)
     live = [each for each in route.backends if each.weight > 0]
-    if len(live) == 1:
-        # One backend, one shell: each further shell costs a scope and a head.
-        return _shell(_reach(live[0], upstreams), (*filters, *_ordered(live[0], credentials)))
     if not live:
-        return FilteredApp(_nowhere, (*filters, Refusal(f"route {route.name} has no backend")))
-    choices = [(_shell(_reach(each, upstreams), _ordered(each, credentials)), each.weight) for each in live]
-    return _shell(WeightedChoice(choices), filters)
+        return FilteredApp(_nowhere, (Refusal(f"route {route.name} has no backend"),))
+    apps = [_shell(_reach(each.backend, upstreams), _ordered(each, credentials)) for each in live]
+    if len(apps) == 1:
+        return apps[0]
+    return WeightedChoice([(app, each.weight) for app, each in zip(apps, live, strict=True)])
 
 
-def _split(filters: Sequence[Filter]) -> tuple[tuple[Filter, ...], tuple[Filter, ...]]:
-    others = tuple(each for each in filters if not isinstance(each, CredentialInjection))
-    return others, tuple(each for each in filters if isinstance(each, CredentialInjection))
+def _sticky(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
+    """A session keeps to an endpoint, so each endpoint is a choice of its own."""
+    session = route.session
+    assert session is not None
+    choices = [
+        (name, _shell(_reach(single, upstreams), _ordered(each, credentials)), each.weight)
+        for each in route.backends
+        for name, single in _endpoints(each.backend)
+    ]
+    if not any(weight for _, _, weight in choices):
+        return FilteredApp(_nowhere, (Refusal(f"route {route.name} has no backend"),))
+    return StickyChoice(
+        choices,
+        name=session.name,
+        header=session.header,
+        path=session.path,
+        lifetime=session.lifetime,
+        permanent=session.permanent,
+    )
 
 
-def _ordered(backend: WeightedBackend, credentials: tuple[Filter, ...]) -> tuple[Filter, ...]:
-    filters, own = _split(backend.filters)
+def _endpoints(backend: Backend | Unusable) -> list[tuple[str, Backend | Unusable]]:
+    if isinstance(backend, Unusable) or len(backend.endpoints) < 2:
+        return [(backend.name, backend)]
+    return [
+        (f"{backend.name}/{each.unix or each.host}:{each.port}", replace(backend, endpoints=(each,)))
+        for each in backend.endpoints
+    ]
+
+
+def _split(filters: Sequence[Filter], kind: type[Filter]) -> tuple[Filters, Filters]:
+    """Those of ``kind``, and the others."""
+    of_kind = tuple(each for each in filters if isinstance(each, kind))
+    return of_kind, tuple(each for each in filters if not isinstance(each, kind))
+
+
+def _ordered(backend: WeightedBackend, credentials: Filters) -> Filters:
+    own, filters = _split(backend.filters, CredentialInjection)
     return (*filters, *credentials, *own)
 
 
-def _shell(app: ASGIApp, filters: tuple[Filter, ...]) -> ASGIApp:
+def _shell(app: ASGIApp, filters: Filters) -> ASGIApp:
+    """One shell for all of them: each further shell costs a scope and a head."""
+    if isinstance(app, FilteredApp):
+        app, filters = app.app, (*filters, *app.filters)
     return FilteredApp(app, filters) if filters else app
 
 
-def _reach(weighted: WeightedBackend, upstreams: Upstreams) -> ASGIApp:
-    return upstreams(weighted.backend)
+def _reach(backend: Backend | Unusable, upstreams: Upstreams) -> ASGIApp:
+    if isinstance(backend, Unusable):
+        return _Raising(RouteRefused(backend.reason))
+    if not (backend.endpoints or backend.fallback):
+        return _Raising(UpstreamUnreachable(f"backend {backend.name} has no ready endpoint"))
+    return upstreams(backend)
+
+
+class _Raising:
+    """Stands for a backend that cannot be had."""
+
+    def __init__(self, error: GatewayFiltersError) -> None:
+        self._error = error
+
+    async def __call__(self, *_: object) -> None:
+        raise type(self._error)(*self._error.args)
 
 
 async def _nowhere(*_: object) -> None:

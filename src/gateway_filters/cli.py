@@ -28,7 +28,8 @@ def _check(options: argparse.Namespace) -> int:
         return 2
     for problem in translation.problems:
         sys.stderr.write(f"{problem}\n")
-    sys.stdout.write(f"{len(translation.routes)} routes, {len(translation.problems)} problems\n")
+    count = sum(len(listener.routes) for listener in translation.listeners)
+    sys.stdout.write(f"{count} routes, {len(translation.problems)} problems\n")
     return 1 if translation.problems else 0
 
 

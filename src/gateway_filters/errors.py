@@ -53,6 +53,10 @@ class UpstreamUnreachable(UpstreamError):
     """No connection (name, refusal, TLS) or it was lost before an answer began."""
 
 
+class NotConnected(UpstreamUnreachable):
+    """No connection was made, so nothing was sent and another place may be tried."""
+
+
 class UpstreamBusy(UpstreamError):
     """No connection of the pool became free in time."""
 
@@ -63,6 +67,10 @@ class UpstreamMalformed(UpstreamError):
 
 class UpstreamTimeout(UpstreamError):
     """A clock ran out before the answer began."""
+
+
+class ConnectTimeout(UpstreamTimeout, NotConnected):
+    """No connection was made in time."""
 
 
 class UpstreamAborted(UpstreamError):

@@ -1,10 +1,13 @@
 """Weighted choice between apps (Gateway API, HTTPBackendRef weight)."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway_filters.asgi.lifespan import close
 
 
 class WeightedChoice:
@@ -24,3 +27,7 @@ class WeightedChoice:
         ticket = self._draw() * self._bounds[-1]
         chosen = next(app for app, bound in zip(self._apps, self._bounds, strict=True) if ticket < bound)
         await chosen(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close the apps, those of them that can be closed."""
+        await asyncio.gather(*(close(app) for app in self._apps))

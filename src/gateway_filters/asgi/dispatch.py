@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import not_found
 from gateway_filters.asgi.reply import send_reply
-from gateway_filters.asgi.scope import request_head
+from gateway_filters.asgi.scope import request_head, scope_with
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
@@ -15,17 +15,33 @@ from gateway_filters.message.text import path
 class Dispatch:
     """Sends each ``http`` request to the app that ``choose`` gives for its head, else to ``otherwise``.
 
-    The scope is handed on untouched, to both. Scopes of other types go to ``otherwise``.
+    ``ingress`` makes the head that is matched, and what was matched is what the chosen app gets; to
+    ``otherwise`` the scope goes untouched, as do scopes of other types.
     """
 
-    def __init__(self, choose: Callable[[RequestHead], ASGIApp | None], otherwise: ASGIApp) -> None:
+    def __init__(
+        self,
+        choose: Callable[[RequestHead], ASGIApp | None],
+        otherwise: ASGIApp,
+        *,
+        ingress: Callable[[RequestHead], RequestHead] | None = None,
+    ) -> None:
         self._choose = choose
         self._otherwise = otherwise
+        self._ingress = ingress
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Choose and call."""
-        chosen = self._choose(request_head(scope)) if scope["type"] == "http" else None
-        await (chosen or self._otherwise)(scope, receive, send)
+        if scope["type"] != "http":
+            await self._otherwise(scope, receive, send)
+            return
+        received = request_head(scope)
+        head = received if self._ingress is None else self._ingress(received)
+        chosen = self._choose(head)
+        if chosen is None:
+            await self._otherwise(scope, receive, send)
+        else:
+            await chosen(scope if head is received else scope_with(scope, head), receive, send)
 
 
 class PathPrefix:

@@ -1,7 +1,7 @@
 """Lifespan: opens nothing, closes what an app has made. Mounted apps get none, so it is never relied on."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from starlette.types import Receive, Send
 
@@ -19,11 +19,10 @@ def gateway_lifespan(*apps: object) -> Callable[[object], AbstractAsyncContextMa
     @asynccontextmanager
     async def lifespan(app: object) -> AsyncGenerator[None]:
         del app
-        try:
-            yield
-        finally:
+        async with AsyncExitStack() as stack:
             for each in apps:
-                await close(each)
+                stack.push_async_callback(close, each)
+            yield
 
     return lifespan
 

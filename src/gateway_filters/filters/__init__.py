@@ -1,19 +1,32 @@
 """One capability a file, each a frozen value with pure functions; none knows another."""
 
+from gateway_filters.filters.cors import CORS
 from gateway_filters.filters.credential_injection import CredentialInjection
 from gateway_filters.filters.direct_response import DirectResponse, Refusal
 from gateway_filters.filters.filter import Filter
 from gateway_filters.filters.header_modifier import RequestHeaderModifier, ResponseHeaderModifier
-from gateway_filters.filters.url_rewrite import ReplaceFullPath, ReplacePrefixMatch, URLRewrite
+from gateway_filters.filters.host_rewrite import HostFromHeader, HostFromPath
+from gateway_filters.filters.request_redirect import RequestRedirect
+from gateway_filters.filters.url_rewrite import (
+    ReplaceFullPath,
+    ReplacePrefixMatch,
+    ReplaceRegexMatch,
+    URLRewrite,
+)
 
 __all__ = [
+    "CORS",
     "CredentialInjection",
     "DirectResponse",
     "Filter",
+    "HostFromHeader",
+    "HostFromPath",
     "Refusal",
     "ReplaceFullPath",
     "ReplacePrefixMatch",
+    "ReplaceRegexMatch",
     "RequestHeaderModifier",
+    "RequestRedirect",
     "ResponseHeaderModifier",
     "URLRewrite",
 ]

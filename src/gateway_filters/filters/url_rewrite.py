@@ -1,11 +1,17 @@
-"""URLRewrite: another path, another Host (Gateway API, HTTPURLRewriteFilter). The query is never touched."""
+"""URLRewrite: another path, another Host (Gateway API, HTTPURLRewriteFilter; Envoy Gateway, HTTPURLRewriteFilter).
+
+The query is never touched.
+"""
 
 from dataclasses import dataclass, field
 from typing import Protocol
+from urllib.parse import unquote_to_bytes
 
+from gateway_filters.errors import BadRequest
 from gateway_filters.filters.filter import Filter
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import replace_prefix, under_prefix
+from gateway_filters.message.regex import Replacement
 from gateway_filters.message.text import authority, path, settle
 
 
@@ -14,6 +20,14 @@ class PathModifier(Protocol):
 
     def apply(self, raw: bytes) -> bytes:
         """The path to send instead of ``raw``."""
+        ...
+
+
+class HostnameModifier(Protocol):
+    """A Host made out of a request."""
+
+    def apply(self, head: RequestHead) -> bytes:
+        """The Host to send."""
         ...
 
 
@@ -58,25 +72,61 @@ class ReplaceFullPath:
         return self._value
 
 
+@dataclass(frozen=True, slots=True)
+class ReplaceRegexMatch:
+    r"""Replaces all occurrences of ``pattern`` (RE2) in the raw path by ``substitution`` (Envoy Gateway).
+
+    ``\1`` to ``\9`` in it are groups. A path without an occurrence stays as it is; an empty result means ``/``.
+    Raises ``ConfigurationError`` for a pattern that RE2 refuses, a substitution that no path can hold, and
+    without the extra ``re2``; ``apply`` raises ``BadRequest`` when what comes out does not begin with ``/`` or
+    has a dot segment: ``^/files(.*)$`` to ``/shared/\1`` must not turn ``/files../key`` into ``/shared/../key``.
+    """
+
+    pattern: str
+    substitution: str
+    _replacement: Replacement = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        path("/" + self.substitution.removeprefix("/"), "substitution")
+        settle(self, _replacement=Replacement(self.pattern, self.substitution, "pattern of a path"))
+
+    def apply(self, raw: bytes) -> bytes:
+        """The path to send instead of ``raw``."""
+        replaced = self._replacement.apply(raw)
+        return raw if replaced is None else _sendable(replaced or b"/")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class URLRewrite(Filter):
     """Changes Host and path of a request; each may be given alone.
 
-    ``hostname`` is text (a port is allowed) and becomes the Host, ``path`` a ``ReplacePrefixMatch`` or a
-    ``ReplaceFullPath``. Raises ``ConfigurationError`` for a host name that no header can carry.
+    ``hostname`` becomes the Host: text (a port is allowed), a ``HostFromHeader`` or a ``HostFromPath``, which
+    see the path as it was. ``path`` is a ``ReplacePrefixMatch``, a ``ReplaceFullPath`` or a ``ReplaceRegexMatch``.
+    Raises ``ConfigurationError`` for a host name that no header can carry; ``on_request`` what the modifiers
+    raise.
     """
 
-    hostname: str | None = None
+    hostname: str | HostnameModifier | None = None
     path: PathModifier | None = None
     _authority: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settle(self, _authority=None if self.hostname is None else authority(self.hostname, "hostname"))
+        settle(self, _authority=authority(self.hostname, "hostname") if isinstance(self.hostname, str) else None)
 
     def on_request(self, head: RequestHead) -> RequestHead:
         """The head with the new Host and path."""
         if self._authority is not None:
             head = head.with_authority(self._authority)
+        elif self.hostname is not None and not isinstance(self.hostname, str):
+            head = head.with_authority(self.hostname.apply(head))
         if self.path is not None:
             head = head.with_path(self.path.apply(head.path))
         return head
+
+
+def _sendable(replaced: bytes) -> bytes:
+    if not replaced.startswith(b"/"):
+        raise BadRequest("the rewritten path does not begin with '/'")
+    if not {b".", b".."}.isdisjoint(map(unquote_to_bytes, replaced.split(b"/"))):
+        raise BadRequest("the rewritten path has a dot segment")
+    return replaced

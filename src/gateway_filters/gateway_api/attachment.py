@@ -1,97 +1,80 @@
-"""Attaching routes to listeners: which host names a route answers for (Gateway API, ParentReference)."""
+"""Attaching routes to listeners (Gateway API, ParentReference)."""
 
+from dataclasses import dataclass
+
+from gateway_filters.gateway_api.conditions import Conditions
+from gateway_filters.gateway_api.listeners import GatewayView, ListenerView
 from gateway_filters.gateway_api.objects import namespace_of
-from gateway_filters.gateway_api.resources import (
-    GATEWAY_GROUP,
-    Gateway,
-    HTTPRoute,
-    LabelSelector,
-    Listener,
-    Namespace,
-    ParentReference,
-)
+from gateway_filters.gateway_api.resources import HTTPRoute, ParentReference
+from gateway_filters.gateway_api.selection import selected
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.matching.hostname import intersection
 
 
-def hostnames(context: Context, route: HTTPRoute) -> tuple[str | None, ...]:
-    """The host names that ``route`` answers for on all HTTP listeners it attaches to; None stands for any.
+@dataclass(frozen=True)
+class Parent:
+    """One parentRef of a route that is ours: what is said of it, and the listeners it reaches."""
 
-    Empty when it attaches to none, which is noted as a problem.
-    """
-    found: dict[str | None, None] = {}
-    for index, ref in enumerate(route.spec.parent_refs):
-        names = [name for listener in _listeners(context, route, ref) for name in _meeting(listener, route)]
-        if not names:
-            parent = f"{ref.kind} {ref.namespace or namespace_of(route)}/{ref.name}"
-            sentence = f"no HTTP listener of {parent} takes this route"
-            context.problem(route, ("spec", "parentRefs", index), sentence)
-        found.update(dict.fromkeys(names))
-    return tuple(found)
+    ref: ParentReference
+    conditions: Conditions
+    listeners: tuple[tuple[ListenerView, tuple[str | None, ...]], ...]
 
 
-def _listeners(context: Context, route: HTTPRoute, ref: ParentReference) -> list[Listener]:
-    if (ref.group, ref.kind) != (GATEWAY_GROUP, "Gateway"):
-        return []
-    namespace = ref.namespace or namespace_of(route)
-    gateway = context.objects.find(GATEWAY_GROUP, "Gateway", namespace, ref.name)
-    if not isinstance(gateway, Gateway):
-        return []
-    return [each for each in gateway.spec.listeners if _named(each, ref) and _allowed(context, gateway, each, route)]
+class Attachment:
+    """Finds the listeners of routes among the Gateways and ListenerSets that are ours."""
+
+    def __init__(self, context: Context, views: list[GatewayView]) -> None:
+        self._context = context
+        self._views = {(v.resource.kind, namespace_of(v.resource), v.resource.metadata.name): v for v in views}
+
+    def parents(self, route: HTTPRoute) -> list[Parent]:
+        """The parentRefs that are ours; a parent that is not gets no entry at all."""
+        found: list[Parent] = []
+        for index, ref in enumerate(route.spec.parent_refs):
+            view = self._views.get((ref.kind, ref.namespace or namespace_of(route), ref.name))
+            if view is None or ref.group != view.resource.api_version.rpartition("/")[0]:
+                continue
+            parent = self._parent(route, ref, view)
+            found.append(parent)
+            for condition in parent.conditions:
+                if not condition.holds:
+                    self._context.problem(route, ("spec", "parentRefs", index), condition.message)
+        if not found:
+            sentence = "none of its parents is a Gateway or ListenerSet that is served here"
+            self._context.problem(route, ("spec",), sentence)
+        return found
+
+    def _parent(self, route: HTTPRoute, ref: ParentReference, view: GatewayView) -> Parent:
+        conditions = Conditions("Accepted", "ResolvedRefs")
+        named = [each for each in view.listeners if _named(each, ref)]
+        if not named:
+            conditions.fail("Accepted", "NoMatchingParent", f"{ref.kind} {ref.name} has no such listener")
+        allowed = [each for each in named if self._allows(each, route)]
+        if not allowed:
+            conditions.fail("Accepted", "NotAllowedByListeners", f"no listener of {ref.kind} {ref.name} allows it")
+        meeting = [(each, names) for each in allowed if (names := _meeting(each, route))]
+        if not meeting:
+            sentence = f"no listener of {ref.kind} {ref.name} has a host name in common with it"
+            conditions.fail("Accepted", "NoMatchingListenerHostname", sentence)
+        return Parent(ref, conditions, tuple(meeting))
+
+    def _allows(self, listener: ListenerView, route: HTTPRoute) -> bool:
+        scope = listener.spec.allowed_routes.namespaces
+        return "HTTPRoute" in listener.kinds and selected(
+            self._context, scope.from_, scope.selector, route, listener.owner
+        )
 
 
-def _named(listener: Listener, ref: ParentReference) -> bool:
-    return (
-        listener.protocol == "HTTP" and ref.section_name in (None, listener.name) and ref.port in (None, listener.port)
-    )
+def _named(listener: ListenerView, ref: ParentReference) -> bool:
+    return ref.section_name in (None, listener.spec.name) and ref.port in (None, listener.spec.port)
 
 
-def _allowed(context: Context, gateway: Gateway, listener: Listener, route: HTTPRoute) -> bool:
-    allowed = listener.allowed_routes
-    if allowed.kinds and not any((kind.group, kind.kind) == (GATEWAY_GROUP, "HTTPRoute") for kind in allowed.kinds):
-        return False
-    match allowed.namespaces.from_:
-        case "All":
-            return True
-        case "Same":
-            return namespace_of(route) == namespace_of(gateway)
-        case "Selector":
-            labels = _labels(context, namespace_of(route))
-            return allowed.namespaces.selector is not None and _selects(allowed.namespaces.selector, labels)
-
-
-def _labels(context: Context, namespace: str) -> dict[str, str]:
-    found = context.objects.find("", "Namespace", "default", namespace)
-    labels = found.metadata.labels if isinstance(found, Namespace) else {}
-    # Kubernetes sets this one on every Namespace.
-    return {**labels, "kubernetes.io/metadata.name": namespace}
-
-
-def _selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
-        _holds(each.operator, labels.get(each.key), each.values) for each in selector.match_expressions
-    )
-
-
-def _holds(operator: str, label: str | None, values: tuple[str, ...]) -> bool:
-    match operator:
-        case "In":
-            return label in values
-        case "NotIn":
-            return label not in values
-        case "Exists":
-            return label is not None
-        case "DoesNotExist":
-            return label is None
-        case _:
-            return False
-
-
-def _meeting(listener: Listener, route: HTTPRoute) -> list[str | None]:
-    names: list[str | None] = []
+def _meeting(listener: ListenerView, route: HTTPRoute) -> tuple[str | None, ...]:
+    """The host names that the route answers for on the listener; None stands for any."""
+    names: dict[str | None, None] = {}
     for hostname in route.spec.hostnames or (None,):
         try:
-            names.append(intersection(listener.hostname, hostname))
+            names[intersection(listener.spec.hostname, hostname)] = None
         except ValueError:
             continue
-    return names
+    return tuple(names)

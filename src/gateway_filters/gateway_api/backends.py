@@ -1,86 +1,117 @@
-"""backendRefs into backends: endpoints, and the TLS that a policy asks for."""
+"""References to backends into backends: endpoints, protocol, and the TLS that a policy asks for."""
 
-from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.filters import FilterSite, translate_filter
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
     ENVOY_GROUP,
-    Backend,
     BackendEndpoint,
-    BackendTLSPolicy,
-    HTTPBackendRef,
+    BackendObjectReference,
     HTTPRoute,
+    Service,
 )
+from gateway_filters.gateway_api.resources import Backend as BackendResource
+from gateway_filters.gateway_api.services import PROTOCOLS, endpoints_of, port_of
+from gateway_filters.gateway_api.tls_policies import TLSPolicies, UnmetPolicyError
 from gateway_filters.gateway_api.translation import Context, qualified
-from gateway_filters.routing import Backend as RoutingBackend
-from gateway_filters.routing import BackendTLS, Endpoint, WeightedBackend
+from gateway_filters.routing import Backend, BackendTLS, Endpoint
+
+_BACKEND_PROTOCOLS = {
+    "gateway.envoyproxy.io/h2c": "h2c",
+    "gateway.envoyproxy.io/ws": "ws",
+    "gateway.envoyproxy.io/wss": "ws",
+}
 
 
-class UnusableBackend(Exception):
-    """A backendRef that no request can be sent to; the text says why."""
+class UnusableBackendError(Exception):
+    """A reference that no request can be sent to: the condition's reason (empty for none) and a sentence."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
-def translate_backend(context: Context, route: HTTPRoute, location: Location, ref: HTTPBackendRef) -> WeightedBackend:
-    """The backend that ``ref`` names; raises ``UnusableBackend`` when it cannot be reached as written."""
-    backend = _find(context, route, ref)
-    filters = tuple(
-        translate_filter(each, FilterSite(context, route, (*location, "filters", index), None))
-        for index, each in enumerate(ref.filters)
-    )
-    reached = RoutingBackend(qualified(backend), _endpoints(backend), _tls(context, backend))
-    return WeightedBackend(reached, ref.weight, filters)
-
-
-def _find(context: Context, route: HTTPRoute, ref: HTTPBackendRef) -> Backend:
-    if (ref.group, ref.kind) != (ENVOY_GROUP, "Backend"):
-        raise UnusableBackend(f"a backendRef to {ref.kind} is not supported, only to a Backend")
+def resolve_backend(context: Context, policies: TLSPolicies, route: HTTPRoute, ref: BackendObjectReference) -> Backend:
+    """The backend that ``ref`` names; raises ``UnusableBackendError`` when it cannot be reached as written."""
+    read = _READERS.get((ref.group, ref.kind))
+    if read is None:
+        raise UnusableBackendError("InvalidKind", f"a backend cannot be a {ref.kind}")
     namespace = ref.namespace or namespace_of(route)
-    if namespace != namespace_of(route):
-        raise UnusableBackend(f"Backend {namespace}/{ref.name} is in another namespace")
-    found = context.objects.find(ref.group, ref.kind, namespace, ref.name)
-    if not isinstance(found, Backend):
-        raise UnusableBackend(f"Backend {namespace}/{ref.name} does not exist")
-    return found
+    if not granted(context.objects, route, ref.group, ref.kind, namespace, ref.name):
+        sentence = f"no ReferenceGrant allows {ref.kind} {namespace}/{ref.name}"
+        raise UnusableBackendError("RefNotPermitted", sentence)
+    return read(context, policies, namespace, ref)
 
 
-def _endpoints(backend: Backend) -> tuple[Endpoint, ...]:
-    spec = backend.spec
-    if spec.tls is not None or spec.app_protocols or spec.fallback or spec.type != "Endpoints" or not spec.endpoints:
-        raise UnusableBackend(f"Backend {qualified(backend)} asks for something that is not supported")
-    return tuple(_endpoint(backend, each) for each in spec.endpoints)
+def _service(context: Context, policies: TLSPolicies, namespace: str, ref: BackendObjectReference) -> Backend:
+    service = context.objects.find("", "Service", namespace, ref.name)
+    if not isinstance(service, Service):
+        raise UnusableBackendError("BackendNotFound", f"Service {namespace}/{ref.name} does not exist")
+    port = port_of(service, ref.port or 0)
+    if port is None:
+        raise UnusableBackendError("BackendNotFound", f"Service {namespace}/{ref.name} has no port {ref.port}")
+    if service.spec.type == "ExternalName":
+        # It would let whoever may write a Service reach any host (Gateway API, HTTPBackendRef).
+        raise UnusableBackendError("UnsupportedProtocol", f"Service {namespace}/{ref.name} is an ExternalName")
+    sections = (port.name,) if port.name else ()
+    tls = _tls(policies, namespace, "", "Service", ref.name, sections)
+    protocol = PROTOCOLS.get(port.app_protocol or "", "http")
+    _speaks(protocol, f"Service {namespace}/{ref.name}")
+    endpoints = endpoints_of(context.objects, service, port)
+    return Backend(f"{namespace}/{ref.name}:{ref.port}", endpoints, tls, protocol=protocol)
 
 
-def _endpoint(backend: Backend, endpoint: BackendEndpoint) -> Endpoint:
+def _backend(context: Context, policies: TLSPolicies, namespace: str, ref: BackendObjectReference) -> Backend:
+    found = context.objects.find(ENVOY_GROUP, "Backend", namespace, ref.name)
+    if not isinstance(found, BackendResource):
+        raise UnusableBackendError("BackendNotFound", f"Backend {namespace}/{ref.name} does not exist")
+    spec = found.spec
+    if spec.type != "Endpoints":
+        # Any host that a client names could be reached.
+        raise UnusableBackendError("UnsupportedValue", f"Backend {namespace}/{ref.name} is a DynamicResolver")
+    if spec.tls is not None:
+        raise UnusableBackendError("UnsupportedValue", f"tls of Backend {namespace}/{ref.name} is not supported")
+    sections = tuple(str(_port(each)) for each in spec.endpoints)
+    tls = _tls(policies, namespace, ENVOY_GROUP, "Backend", ref.name, sections)
+    protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), "http")
+    _speaks(protocol, f"Backend {namespace}/{ref.name}")
+    endpoints = tuple(_endpoint(each) for each in spec.endpoints)
+    backend = Backend(qualified(found), endpoints, tls, protocol=protocol)
+    return replace(backend, endpoints=(), fallback=endpoints) if spec.fallback else backend
+
+
+_READERS: dict[tuple[str, str], Callable[[Context, TLSPolicies, str, BackendObjectReference], Backend]] = {
+    ("", "Service"): _service,
+    (ENVOY_GROUP, "Backend"): _backend,
+}
+
+
+def _tls(
+    policies: TLSPolicies, namespace: str, group: str, kind: str, name: str, sections: tuple[str, ...]
+) -> BackendTLS | None:
+    try:
+        return policies.tls_for(namespace, group, kind, name, sections)
+    except UnmetPolicyError as error:
+        raise UnusableBackendError("", str(error)) from None
+
+
+def _speaks(protocol: str, subject: str) -> None:
+    if protocol == "h2c":
+        raise UnusableBackendError("UnsupportedProtocol", f"{subject} speaks h2c, which is not supported")
+
+
+def _port(endpoint: BackendEndpoint) -> int:
+    address = endpoint.fqdn or endpoint.ip
+    return address.port if address is not None else 0
+
+
+def _endpoint(endpoint: BackendEndpoint) -> Endpoint:
     if endpoint.fqdn is not None:
         return Endpoint(endpoint.fqdn.hostname.removesuffix("."), endpoint.fqdn.port)
     if endpoint.ip is not None:
-        return Endpoint(endpoint.ip.address, endpoint.ip.port)
-    raise UnusableBackend(f"Backend {qualified(backend)} has a Unix socket, which is not supported")
-
-
-def _tls(context: Context, backend: Backend) -> BackendTLS | None:
-    policy = _policy(context, backend)
-    if policy is None:
-        return None
-    validation = policy.spec.validation
-    if validation.well_known_ca_certificates != "System" or validation.subject_alt_names:
-        # Never in plain text: a policy that cannot be met makes the backend unusable.
-        raise UnusableBackend(f"BackendTLSPolicy {qualified(policy)} asks for something that is not supported")
-    return BackendTLS(validation.hostname)
-
-
-def _policy(context: Context, backend: Backend) -> BackendTLSPolicy | None:
-    """The policy for the backend: of several, the oldest, then the first by name (Gateway API, conflicts)."""
-    candidates = [
-        policy
-        for policy in context.objects.of(BackendTLSPolicy)
-        if namespace_of(policy) == namespace_of(backend)
-        for target in policy.spec.target_refs
-        if (target.group, target.kind, target.name) == (ENVOY_GROUP, "Backend", backend.metadata.name)
-    ]
-    return min(candidates, key=_age, default=None)
-
-
-def _age(policy: BackendTLSPolicy) -> tuple[str, str]:
-    # Without a time an object counts as newer than one that has one.
-    return (policy.metadata.creation_timestamp or "9999", qualified(policy))
+        address = endpoint.ip.address
+        return Endpoint(f"[{address}]" if ":" in address else address, endpoint.ip.port)
+    assert endpoint.unix is not None
+    return Endpoint(endpoint.hostname or "localhost", 80, endpoint.unix.path)

@@ -14,13 +14,18 @@ from pydantic import ValidationError
 
 from gateway_filters.errors import ManifestError
 from gateway_filters.gateway_api.documents import Document, Location, Place, Value, read_documents, subject
-from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, Resource
+from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, EndpointSlice, Resource
 
 R = TypeVar("R", bound=Resource)
 
 _OUR_GROUPS = frozenset((GATEWAY_GROUP, ENVOY_GROUP, "gateway.networking.x-k8s.io"))
+_SERVICE_NAME = "kubernetes.io/service-name"
 _ENDINGS = (".yaml", ".yml", ".json")
+_CLUSTER_KINDS = frozenset(("GatewayClass", "Namespace"))
 DEFAULT_NAMESPACE = "default"
+
+Key = tuple[str, str, str, str]
+"""Group, kind, namespace and name of an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +38,40 @@ class Loaded:
     @property
     def name(self) -> str:
         """Kind, namespace and name, as errors and logs show them."""
-        return f"{self.resource.kind} {namespace_of(self.resource)}/{self.resource.metadata.name}"
+        return f"{self.resource.kind} {namespace_of(self.resource)}/{self.resource.metadata.name}".replace(" /", " ")
 
 
 class Objects:
     """All objects that were read, by kind and name. Raises ``ManifestError`` for two of one name."""
 
     def __init__(self, loaded: Iterable[Loaded]) -> None:
-        self._loaded: dict[tuple[str, str, str, str], Loaded] = {}
+        self._loaded: dict[Key, Loaded] = {}
         for each in loaded:
-            earlier = self._loaded.setdefault(_key(each.resource), each)
+            earlier = self._loaded.setdefault(key_of(each.resource), each)
             if earlier is not each:
                 raise ManifestError(
                     f"{each.document.place()}: {each.name} is defined twice, first at {earlier.document.place()}"
                 )
 
-    def of(self, model: type[R]) -> Iterator[R]:
+        self._by_model: dict[type[Resource], list[Resource]] = {}
+        for each in self._loaded.values():
+            self._by_model.setdefault(type(each.resource), []).append(each.resource)
+        self._slices: dict[tuple[str, str], list[EndpointSlice]] = {}
+        for each in self.of(EndpointSlice):
+            service = each.metadata.labels.get(_SERVICE_NAME, "")
+            self._slices.setdefault((namespace_of(each), service), []).append(each)
+
+    def __iter__(self) -> Iterator[Loaded]:
+        """All objects with their documents, in the order they were read."""
+        return iter(self._loaded.values())
+
+    def of(self, model: type[R]) -> list[R]:
         """All objects of a kind, in the order they were read."""
-        return (each.resource for each in self._loaded.values() if isinstance(each.resource, model))
+        return cast("list[R]", self._by_model.get(model, []))
+
+    def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
+        """The EndpointSlices of a Service."""
+        return self._slices.get((namespace, service), [])
 
     def find(self, group: str, kind: str, namespace: str, name: str) -> Resource | None:
         """The object of that group, kind, namespace and name, or None."""
@@ -59,11 +80,11 @@ class Objects:
 
     def place(self, resource: Resource, *location: str | int) -> Place:
         """Where a value of an object stands in its file."""
-        return self._loaded[_key(resource)].document.place(location)
+        return self._loaded[key_of(resource)].document.place(location)
 
     def error(self, resource: Resource, location: Location, sentence: str) -> ManifestError:
         """An error about one value of an object, with its place."""
-        return _error(self._loaded[_key(resource)].document, location, sentence)
+        return _error(self._loaded[key_of(resource)].document, location, sentence)
 
 
 def load(paths: Iterable[str | os.PathLike[str]]) -> Objects:
@@ -74,8 +95,16 @@ def load(paths: Iterable[str | os.PathLike[str]]) -> Objects:
     return Objects(each for file in _files(paths) for document in read_documents(file) for each in _objects(document))
 
 
+def key_of(resource: Resource) -> Key:
+    """What tells one object from all others."""
+    group = resource.api_version.rpartition("/")[0]
+    return (group, resource.kind, namespace_of(resource), resource.metadata.name)
+
+
 def namespace_of(resource: Resource) -> str:
-    """The object's namespace, where ``kubectl apply`` would put it."""
+    """The object's namespace, where ``kubectl apply`` would put it; none for kinds that have none."""
+    if resource.kind in _CLUSTER_KINDS:
+        return ""
     return resource.metadata.namespace or DEFAULT_NAMESPACE
 
 
@@ -149,8 +178,3 @@ def _error(document: Document, location: Location, sentence: str, place: Place |
 
 def _list(group: str, versions: Iterable[str]) -> str:
     return " and ".join(f"{group}/{version}" if group else version for version in sorted(versions))
-
-
-def _key(resource: Resource) -> tuple[str, str, str, str]:
-    group = resource.api_version.rpartition("/")[0]
-    return (group, resource.kind, namespace_of(resource), resource.metadata.name)

@@ -1,97 +1,130 @@
-"""HTTPRoutes into routes: one route for each match of each rule and each host name."""
+"""HTTPRoutes into routes on listeners: one route for each match of each rule and each host name."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.filters import Filter, Refusal
-from gateway_filters.gateway_api.attachment import hostnames
-from gateway_filters.gateway_api.backends import UnusableBackend, translate_backend
+from gateway_filters.gateway_api.attachment import Attachment, Parent
 from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.filters import FilterSite, translate_filter
-from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch, HTTPRouteRule
-from gateway_filters.gateway_api.translation import Context, qualified
-from gateway_filters.matching import ExactMatch, HeaderMatch, Match, PathMatch, PrefixMatch, QueryParamMatch
-from gateway_filters.routing import Route, WeightedBackend
+from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch
+from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
+from gateway_filters.gateway_api.tls_policies import TLSPolicies
+from gateway_filters.gateway_api.translation import Context, age, qualified
+from gateway_filters.matching import (
+    CookieMatch,
+    CookieRegexMatch,
+    ExactMatch,
+    HeaderMatch,
+    HeaderRegexMatch,
+    Match,
+    PathMatch,
+    PrefixMatch,
+    QueryParamMatch,
+    QueryParamRegexMatch,
+    RegexMatch,
+)
+from gateway_filters.routing import Route
 
 
-def translate_routes(context: Context) -> tuple[Route, ...]:
-    """All routes, of older HTTPRoutes first, then by namespace and name: the order in which equal ones win."""
-    ordered = sorted(context.objects.of(HTTPRoute), key=_age)
-    return tuple(route for written in ordered for route in _routes(context, written))
+@dataclass
+class RouteView:
+    """An HTTPRoute with its parents, whose conditions say what became of it."""
+
+    resource: HTTPRoute
+    parents: list[Parent] = field(default_factory=list[Parent])
 
 
-def _age(route: HTTPRoute) -> tuple[str, str]:
-    # Without a time an object counts as newer than one that has one.
-    return (route.metadata.creation_timestamp or "9999", qualified(route))
+def attach_routes(context: Context, attachment: Attachment, policies: TLSPolicies) -> list[RouteView]:
+    """Attach all HTTPRoutes to their listeners, older ones first: the order in which equal ones win."""
+    ordered = sorted(context.objects.of(HTTPRoute), key=age)
+    return [_Attaching(context, policies, route).attach(attachment.parents(route)) for route in ordered]
 
 
-def _routes(context: Context, written: HTTPRoute) -> Iterator[Route]:
-    names = hostnames(context, written)
-    if not names:
-        return
-    for index, rule in enumerate(written.spec.rules):
-        location: Location = ("spec", "rules", index)
-        filters = _filters(context, written, location, rule)
-        backends, refusals = _backends(context, written, location, rule)
-        for (at, match), hostname in product(enumerate(rule.matches), names):
-            yield Route(
-                name=f"{qualified(written)}/rules/{index}/matches/{at}",
-                match=_match(context, written, (*location, "matches", at), match),
-                hostname=hostname,
-                filters=(*_unsupported(context, written, location, rule), *filters, *refusals),
-                backends=backends,
-            )
+class _Attaching:
+    """Attaches one route; its rules are translated once for each port."""
 
+    def __init__(self, context: Context, policies: TLSPolicies, route: HTTPRoute) -> None:
+        self._context = context
+        self._policies = policies
+        self._route = route
+        self._rules: dict[int, list[tuple[RuleView, list[Route]]]] = {}
 
-def _unsupported(context: Context, route: HTTPRoute, location: Location, rule: HTTPRouteRule) -> tuple[Filter, ...]:
-    fields = {"timeouts": rule.timeouts, "retry": rule.retry, "sessionPersistence": rule.session_persistence}
-    return tuple(
-        Refusal(context.problem(route, (*location, name), f"{name} is not supported"))
-        for name, value in fields.items()
-        if value is not None
-    )
+    def attach(self, parents: list[Parent]) -> RouteView:
+        """Attach to the listeners of all parents and state the conditions."""
+        for parent in parents:
+            ports = [listener.spec.port for listener, _ in parent.listeners] or [0]
+            self._state(parent, self._translated(ports[0]))
+            for listener, hostnames in parent.listeners:
+                if parent.conditions.holds("Accepted"):
+                    listener.attached.add(qualified(self._route))
+                listener.routes.extend(self._on(listener.spec.port, hostnames))
+        return RouteView(self._route, parents)
 
+    def _on(self, port: int, hostnames: tuple[str | None, ...]) -> Iterator[Route]:
+        for hostname, (_, routes) in product(hostnames, self._translated(port)):
+            yield from (route if hostname is None else replace(route, hostname=hostname) for route in routes)
 
-def _filters(context: Context, route: HTTPRoute, location: Location, rule: HTTPRouteRule) -> tuple[Filter, ...]:
-    # A rule with ReplacePrefixMatch has exactly one match, so the filter can carry that match's prefix.
-    prefix = rule.matches[0].path.value if rule.matches[0].path.type == "PathPrefix" else None
-    return tuple(
-        translate_filter(each, FilterSite(context, route, (*location, "filters", index), prefix))
-        for index, each in enumerate(rule.filters)
-    )
+    def _translated(self, port: int) -> list[tuple[RuleView, list[Route]]]:
+        if port not in self._rules:
+            self._rules[port] = [self._rule(index, port) for index in range(len(self._route.spec.rules))]
+        return self._rules[port]
 
+    def _rule(self, index: int, port: int) -> tuple[RuleView, list[Route]]:
+        view = RuleTranslator(self._context, self._policies, self._route, index, port).view()
+        routes = [
+            route
+            for at, written in enumerate(self._route.spec.rules[index].matches)
+            for route in self._matched(view, at, written, ("spec", "rules", index, "matches", at))
+        ]
+        return view, routes
 
-def _backends(
-    context: Context, route: HTTPRoute, location: Location, rule: HTTPRouteRule
-) -> tuple[tuple[WeightedBackend, ...], tuple[Refusal, ...]]:
-    backends: list[WeightedBackend] = []
-    refusals: list[Refusal] = []
-    for index, ref in enumerate(rule.backend_refs):
-        here = (*location, "backendRefs", index)
+    def _matched(self, view: RuleView, at: int, written: HTTPRouteMatch, location: Location) -> Iterator[Route]:
+        name = f"{view.route.name}/matches/{at}"
         try:
-            backends.append(translate_backend(context, route, here, ref))
-        except UnusableBackend as error:
-            refusals.append(Refusal(context.problem(route, here, str(error))))
-    return tuple(backends), tuple(refusals)
+            for cookies in view.cookies:
+                yield replace(view.route, name=name, match=_match(written, cookies))
+        except ConfigurationError as error:
+            # What cannot be asked cannot be answered: without the match, nothing of it is served.
+            view.unsupported.append(self._context.problem(self._route, location, str(error)))
+
+    def _state(self, parent: Parent, rules: list[tuple[RuleView, list[Route]]]) -> None:
+        for view, _ in rules:
+            for reason, sentence in view.unresolved:
+                parent.conditions.fail("ResolvedRefs", reason, sentence)
+        bad = [view for view, _ in rules if view.unsupported]
+        if bad and len(bad) == len(rules):
+            parent.conditions.fail("Accepted", "UnsupportedValue", bad[0].unsupported[0])
+        elif bad:
+            sentence = f"Dropped Rule(s): {'; '.join(view.unsupported[0] for view in bad)}"
+            parent.conditions.state("PartiallyInvalid", "UnsupportedValue", sentence)
 
 
-def _match(context: Context, route: HTTPRoute, location: Location, written: HTTPRouteMatch) -> Match:
-    try:
-        return Match(
-            path=_path(written),
-            method=written.method,
-            headers=tuple(HeaderMatch(each.name, each.value) for each in written.headers),
-            query_params=tuple(QueryParamMatch(each.name, each.value) for each in written.query_params),
-        )
-    except ConfigurationError as error:
-        raise context.refused(route, location, error) from error
+def _match(written: HTTPRouteMatch, cookies: tuple[CookieMatch | CookieRegexMatch, ...]) -> Match:
+    headers = {each.name.lower(): each for each in reversed(written.headers)}
+    parameters = {each.name: each for each in reversed(written.query_params)}
+    return Match(
+        path=_path(written),
+        method=written.method,
+        headers=tuple(
+            HeaderMatch(each.name, each.value) if each.type == "Exact" else HeaderRegexMatch(each.name, each.value)
+            for each in reversed(headers.values())
+        ),
+        query_params=tuple(
+            QueryParamMatch(each.name, each.value)
+            if each.type == "Exact"
+            else QueryParamRegexMatch(each.name, each.value)
+            for each in reversed(parameters.values())
+        ),
+        cookies=cookies,
+    )
 
 
 def _path(written: HTTPRouteMatch) -> PathMatch:
-    regular = [
-        each for each in (written.path, *written.headers, *written.query_params) if each.type == "RegularExpression"
-    ]
-    if regular:
-        raise ConfigurationError("matches of type RegularExpression are not supported")
-    return ExactMatch(written.path.value) if written.path.type == "Exact" else PrefixMatch(written.path.value)
+    match written.path.type:
+        case "Exact":
+            return ExactMatch(written.path.value)
+        case "RegularExpression":
+            return RegexMatch(written.path.value)
+        case _:
+            return PrefixMatch(written.path.value)

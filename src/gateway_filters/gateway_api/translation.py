@@ -1,11 +1,13 @@
-"""What a translation works with: the objects, the secrets, and a list of what it could not do."""
+"""What a translation works with: the objects, the secrets, the outside world, and what it could not do."""
 
+import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway_filters.errors import ConfigurationError, ManifestError
 from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.objects import Objects, namespace_of
-from gateway_filters.gateway_api.resources import Resource
+from gateway_filters.gateway_api.objects import Key, Objects, key_of, namespace_of
+from gateway_filters.gateway_api.resources import ConfigMap, Resource, Secret
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MissingSecret, SecretStore
@@ -13,22 +15,29 @@ from gateway_filters.secrets import MissingSecret, SecretStore
 
 @dataclass(frozen=True)
 class Context:
-    """The objects to translate, where their Secrets are, and the problems found on the way."""
+    """The objects to translate, where their Secrets are, and the problems found on the way.
+
+    ``host`` is the address of Gateways that name none; ``generations`` are those of objects seen before.
+    """
 
     objects: Objects
     store: SecretStore | None = None
-    problems: list[str] = field(default_factory=list[str])
+    host: str = "127.0.0.1"
+    generations: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    problems: dict[str, None] = field(default_factory=dict[str, None])
 
     def problem(self, resource: Resource, location: Location, sentence: str) -> str:
         """Note something that does not stop the gateway; gives the sentence, for the route it concerns."""
-        text = str(self.objects.error(resource, location, sentence))
-        if text not in self.problems:
-            self.problems.append(text)
+        self.problems[str(self.objects.error(resource, location, sentence))] = None
         return sentence
 
     def refused(self, resource: Resource, location: Location, error: ConfigurationError) -> ManifestError:
         """The error for a value that a filter or match cannot be made of."""
         return self.objects.error(resource, location, str(error))
+
+    def generation(self, resource: Resource) -> int:
+        """How often the object's spec has changed, counted from 1."""
+        return self.generations.get(key_of(resource), resource.metadata.generation or 1)
 
     def secret(self, namespace: str, name: str, key: str) -> SecretSource:
         """The source of a Secret's key: among the manifests, else in the store, else one that has nothing."""
@@ -41,3 +50,20 @@ class Context:
 def qualified(resource: Resource) -> str:
     """The object's namespace and name."""
     return f"{namespace_of(resource)}/{resource.metadata.name}"
+
+
+def age(resource: Resource) -> tuple[str, str]:
+    """Sorts older objects first, then by namespace and name; without a time an object counts as newest."""
+    return (resource.metadata.creation_timestamp or "9999", qualified(resource))
+
+
+def text_of(resource: Secret | ConfigMap, key: str) -> str | None:
+    """The text under ``key``, or None when there is none or it is not text."""
+    if isinstance(resource, ConfigMap):
+        return resource.data.get(key)
+    if key in resource.string_data:
+        return resource.string_data[key]
+    try:
+        return base64.b64decode(resource.data[key]).decode() if key in resource.data else None
+    except UnicodeDecodeError:
+        return None

@@ -1,7 +1,26 @@
 """Questions about a request head. Each answers with the reason why not; precedence is a tuple."""
 
-from gateway_filters.matching.fields import HeaderMatch, QueryParamMatch
+from gateway_filters.matching.fields import (
+    CookieMatch,
+    CookieRegexMatch,
+    HeaderMatch,
+    HeaderRegexMatch,
+    QueryParamMatch,
+    QueryParamRegexMatch,
+)
 from gateway_filters.matching.match import Match
-from gateway_filters.matching.path import ExactMatch, PathMatch, PrefixMatch
+from gateway_filters.matching.path import ExactMatch, PathMatch, PrefixMatch, RegexMatch
 
-__all__ = ["ExactMatch", "HeaderMatch", "Match", "PathMatch", "PrefixMatch", "QueryParamMatch"]
+__all__ = [
+    "CookieMatch",
+    "CookieRegexMatch",
+    "ExactMatch",
+    "HeaderMatch",
+    "HeaderRegexMatch",
+    "Match",
+    "PathMatch",
+    "PrefixMatch",
+    "QueryParamMatch",
+    "QueryParamRegexMatch",
+    "RegexMatch",
+]

@@ -31,6 +31,12 @@ def precedence(pattern: str | None) -> tuple[int, int]:
     return (int(pattern.startswith("*.")), -len(pattern))
 
 
+def parents(host: str) -> list[str]:
+    """The wildcards that cover ``host``, longest first."""
+    labels = host.split(".")
+    return [f"*.{'.'.join(labels[cut:])}" for cut in range(1 if labels[0] else 2, len(labels))]
+
+
 def host_of(authority: bytes) -> str:
     """The host name of a Host header, in lower case and without its port; not a name at all gives ``""``."""
     host = authority.decode("ascii", "replace").lower()

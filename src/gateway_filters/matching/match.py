@@ -1,33 +1,57 @@
 """A match: all of its conditions hold at once (Gateway API, HTTPRouteMatch)."""
 
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from gateway_filters.matching.fields import HeaderMatch, QueryParamMatch
+from gateway_filters.matching.fields import (
+    CookieMatch,
+    CookieRegexMatch,
+    HeaderMatch,
+    HeaderRegexMatch,
+    QueryParamMatch,
+    QueryParamRegexMatch,
+)
 from gateway_filters.matching.path import PathMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.text import settle, token
 
+Condition = TypeVar("Condition")
+
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Conditions on path, method, headers and query parameters; those that are not given always hold."""
+    """Conditions on path, method, headers, query parameters and cookies; those that are not given always hold.
+
+    Of several conditions on one header (in any case) or one query parameter only the first counts (Gateway
+    API, HTTPHeaderMatch and HTTPQueryParamMatch); the others are dropped.
+    """
 
     path: PathMatch = field(default_factory=PrefixMatch)
     method: str | None = None
-    headers: tuple[HeaderMatch, ...] = ()
-    query_params: tuple[QueryParamMatch, ...] = ()
+    headers: tuple[HeaderMatch | HeaderRegexMatch, ...] = ()
+    query_params: tuple[QueryParamMatch | QueryParamRegexMatch, ...] = ()
+    cookies: tuple[CookieMatch | CookieRegexMatch, ...] = ()
     _method: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settle(self, _method=None if self.method is None else token(self.method, "method"))
+        settle(
+            self,
+            headers=_first_of_each((each.name.lower(), each) for each in self.headers),
+            query_params=_first_of_each((each.name, each) for each in self.query_params),
+            _method=None if self.method is None else token(self.method, "method"),
+        )
 
     @property
     def precedence(self) -> tuple[int, ...]:
         """Gateway API's order as a tuple: the smaller one wins.
 
-        Exact path, then the longer path, then a method, then more headers, then more query parameters.
+        Exact path, then the longer path, then a method, then more headers, then more query parameters. Where
+        that leaves it open, Envoy Gateway's: more exact headers, then more cookies.
         """
-        return (*self.path.precedence, self.method is None, -len(self.headers), -len(self.query_params))
+        exact = sum(isinstance(each, HeaderMatch) for each in self.headers)
+        fields = (-len(self.headers), -len(self.query_params), -exact, -len(self.cookies))
+        return (*self.path.precedence, self.method is None, *fields)
 
     def mismatch(self, head: RequestHead) -> str | None:
         """The first condition that does not hold, as a phrase; None when all do."""
@@ -36,8 +60,15 @@ class Match:
         reason = self.path.mismatch(head)
         if reason is not None:
             return reason
-        for condition in (*self.headers, *self.query_params):
+        for condition in (*self.headers, *self.query_params, *self.cookies):
             reason = condition.mismatch(head)
             if reason is not None:
                 return reason
         return None
+
+
+def _first_of_each(named: Iterable[tuple[Hashable, Condition]]) -> tuple[Condition, ...]:
+    kept: dict[Hashable, Condition] = {}
+    for name, condition in named:
+        kept.setdefault(name, condition)
+    return tuple(kept.values())

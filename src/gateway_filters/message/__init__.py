@@ -1,1 +1,3 @@
-"""The values of one exchange: heads, header pairs, raw paths, secrets. Standard library only, no I/O."""
+"""The values of one exchange: heads, header pairs, raw paths, secrets. No I/O; the standard library, and RE2 as an
+optional extra.
+"""

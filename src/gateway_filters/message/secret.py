@@ -28,11 +28,11 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str | bytes, *, scheme: str = "", what: str = "the secret") -> None:
-        stripped = (value.encode() if isinstance(value, str) else value).strip(b" \t\r\n")
-        defect = _defect(stripped)
+        stripped = (value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value).strip(b" \t\r\n")
+        defect = _defect(stripped) or _defect(_with_scheme(stripped, scheme.encode()))
         if defect:
-            # A traceback may print the variables of its frames.
-            del value, stripped
+            # A traceback may print the variables of its frames, and a Secret half built has no text.
+            del self, value, stripped
             raise ConfigurationError(f"{what} {defect}")
         self._value = _with_scheme(stripped, scheme.encode())
 

@@ -1,7 +1,24 @@
 """Our own language between Kubernetes and httpx: plain values, comparable with ``==``."""
 
-from gateway_filters.routing.backend import Backend, BackendTLS, Endpoint, WeightedBackend
+from gateway_filters.routing.backend import Backend, BackendTLS, Endpoint, Unusable, WeightedBackend
+from gateway_filters.routing.listener import Listener, ListenerTable
+from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.table import RouteTable
 
-__all__ = ["Backend", "BackendTLS", "Endpoint", "Route", "RouteTable", "WeightedBackend"]
+__all__ = [
+    "Backend",
+    "BackendTLS",
+    "Endpoint",
+    "ExternalAuth",
+    "Listener",
+    "ListenerTable",
+    "Mirror",
+    "Retry",
+    "Route",
+    "RouteTable",
+    "SessionPersistence",
+    "Timeouts",
+    "Unusable",
+    "WeightedBackend",
+]

@@ -1,38 +1,61 @@
 """Where a request goes: endpoints, and how they are reached."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway_filters.filters.filter import Filter
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host name or address and a port."""
+    """A host name or address and a port; or, with ``unix``, the path of a socket on this machine."""
 
     host: str
     port: int
+    unix: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BackendTLS:
-    """TLS to a backend: ``hostname`` is asked for (SNI) and verified, against the CAs of the system."""
+    """TLS to a backend: ``hostname`` is asked for (SNI) and verified, against ``cas``.
+
+    ``cas`` are certificates as PEM text; None means those of the system.
+    """
 
     hostname: str
+    cas: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A named upstream; requests go to any of its ``endpoints``, over TLS where ``tls`` is given."""
+    """A named upstream.
+
+    Requests go to any of its ``endpoints`` (none: 503), over TLS where ``tls`` is given, and to ``fallback``
+    only when none of the others accepts a connection. ``protocol`` is what the backend speaks: ``http``, ``h2c``
+    or ``ws``.
+    """
 
     name: str
     endpoints: tuple[Endpoint, ...]
     tls: BackendTLS | None = None
+    fallback: tuple[Endpoint, ...] = ()
+    protocol: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Stands for a backend that no request can be sent to; its share of the requests is answered with 500.
+
+    ``reason`` is a sentence for the log.
+    """
+
+    name: str
+    reason: str = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedBackend:
     """A backend of a rule: its share of the requests, and filters that run only when it is chosen."""
 
-    backend: Backend
+    backend: Backend | Unusable
     weight: int = 1
     filters: tuple[Filter, ...] = ()

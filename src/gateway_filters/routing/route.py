@@ -8,6 +8,7 @@ from gateway_filters.matching.hostname import precedence as hostname_precedence
 from gateway_filters.matching.match import Match
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.backend import WeightedBackend
+from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,8 @@ class Route:
 
     Precedence is over matches, so a rule with several matches is several routes. ``name`` says where the
     route comes from, ``hostname`` (lower case, ``*.`` for a wildcard, None for any) and ``match`` which
-    requests it takes, ``filters`` run in order, and ``backends`` share the requests by weight.
+    requests it takes, ``filters`` run in order, and ``backends`` share the requests by weight. The rest is
+    what Gateway API gives a rule besides.
     """
 
     name: str
@@ -24,6 +26,11 @@ class Route:
     hostname: str | None = None
     filters: tuple[Filter, ...] = ()
     backends: tuple[WeightedBackend, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
+    auth: tuple[ExternalAuth, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retry: Retry | None = None
+    session: SessionPersistence | None = None
 
     @property
     def precedence(self) -> tuple[tuple[int, ...], ...]:

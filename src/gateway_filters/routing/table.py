@@ -1,8 +1,9 @@
-"""The routes in the order in which they win."""
+"""The routes in the order in which they win, and an index that finds the winner without trying them all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from gateway_filters.matching.hostname import host_of
+from gateway_filters.matching.hostname import host_of, parents
+from gateway_filters.matching.path import ExactMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.route import Route
 
@@ -12,8 +13,56 @@ class RouteTable:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(sorted(routes, key=lambda route: route.precedence))
+        self._by_hostname: dict[str | None, _PathIndex] = {}
+        for route in self.routes:
+            self._by_hostname.setdefault(route.hostname, _PathIndex()).add(route)
 
     def find(self, head: RequestHead) -> Route | None:
         """The route that takes the request, or None."""
         host = host_of(head.authority)
-        return next((route for route in self.routes if route.mismatch(host, head) is None), None)
+        for hostname in (host, *parents(host), None):
+            index = self._by_hostname.get(hostname)
+            found = None if index is None else index.find(head)
+            if found is not None:
+                return found
+        return None
+
+
+class _PathIndex:
+    """The routes of one host name: exact paths, then what only trying can tell, then prefixes by segments.
+
+    That is the order of precedence, so the first route that takes a request is the one that wins.
+    """
+
+    def __init__(self) -> None:
+        self._exact: dict[bytes, list[Route]] = {}
+        self._others: list[Route] = []
+        self._prefixes: dict[bytes, list[Route]] = {}
+
+    def add(self, route: Route) -> None:
+        """Add a route; routes come in the order of their precedence."""
+        match route.match.path:
+            case ExactMatch(value=value):
+                self._exact.setdefault(value.encode(), []).append(route)
+            case PrefixMatch(value=value):
+                self._prefixes.setdefault(value.removesuffix("/").encode(), []).append(route)
+            case _:
+                self._others.append(route)
+
+    def find(self, head: RequestHead) -> Route | None:
+        """The first route that takes the request."""
+        for routes in self._candidates(head.path):
+            for route in routes:
+                if route.match.mismatch(head) is None:
+                    return route
+        return None
+
+    def _candidates(self, path: bytes) -> Iterator[Sequence[Route]]:
+        yield self._exact.get(path, ())
+        yield self._others
+        yield self._prefixes.get(path, ())
+        cut = path.rfind(b"/")
+        while cut >= 0:
+            path = path[:cut]
+            yield self._prefixes.get(path, ())
+            cut = path.rfind(b"/")

@@ -55,7 +55,7 @@ class CachedSecret(SecretSource):
             self._expires = self._clock() + self._ttl
         except GatewayFiltersError as error:
             self._fail(str(error))
-        except Exception as error:  # noqa: BLE001 - any failure of foreign code means: no secret, no request
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - whatever fails: no secret, no request
             # Its text may hold a token or a URL with one.
             self._fail(f"fetching the secret failed with {type(error).__name__}")
 

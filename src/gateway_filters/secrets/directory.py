@@ -11,6 +11,7 @@ Facts
 import logging
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +43,8 @@ class DirectorySecret(SecretSource):
         if "/" in self.key or self.key.startswith(".."):
             raise ConfigurationError(f"key {self.key!r} is not the name of a file")
         if os.path.isfile(self._path):  # noqa: PTH113 - a str path, as in current()
-            self._read()
+            with suppress(SecretUnavailable):  # forbidden, as current() will say
+                self._read()
 
     def current(self) -> Secret:
         """The file's secret now; raises ``SecretUnavailable`` when the file is missing or unusable."""
@@ -77,13 +79,13 @@ class DirectorySecret(SecretSource):
         try:
             seen = os.stat(self._path)  # noqa: PTH116 - on the path of each request
         except OSError as error:
-            self._known.secret = None
             raise self._unavailable(error) from None
         if not stat.S_ISREG(seen.st_mode):
             raise SecretUnavailable(f"secret file {self._path} is not a regular file")
         return (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
 
     def _unavailable(self, error: OSError) -> SecretUnavailable:
+        self._known.secret = None
         return SecretUnavailable(f"secret file {self._path} cannot be read: {error.strerror}")
 
     @property

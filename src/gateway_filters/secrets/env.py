@@ -23,7 +23,7 @@ class EnvSecret(SecretSource):
     def __post_init__(self) -> None:
         settle(self, _known=_Known())
         if os.environ.get(self.variable):
-            self._read(os.environ[self.variable])
+            self._read()
 
     def current(self) -> Secret:
         """The variable's value now; raises ``SecretUnavailable`` when it has none."""
@@ -32,19 +32,22 @@ class EnvSecret(SecretSource):
             raise SecretUnavailable(f"environment variable {self.variable} is not set")
         known = self._known
         if known.text != text or known.secret is None:
-            return self._refresh(text)
+            # A traceback may print the variables of its frames.
+            del text
+            return self._refresh()
         return known.secret
 
-    def _refresh(self, text: str) -> Secret:
+    def _refresh(self) -> Secret:
         try:
-            return self._read(text)
+            return self._read()
         except ConfigurationError as error:
             raise SecretUnavailable(str(error)) from None
 
-    def _read(self, text: str) -> Secret:
-        secret = Secret(text, scheme=self.scheme, what=f"environment variable {self.variable}")
-        self._known.text, self._known.secret = text, secret
-        return secret
+    def _read(self) -> Secret:
+        known = self._known
+        known.text, known.secret = os.environ.get(self.variable, ""), None
+        known.secret = Secret(known.text, scheme=self.scheme, what=f"environment variable {self.variable}")
+        return known.secret
 
 
 class _Known:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway_filters.errors import SecretUnavailable
+from gateway_filters.errors import ConfigurationError, SecretUnavailable
 from gateway_filters.message.secret import Secret, SecretSource
 
 
@@ -16,7 +16,12 @@ class MemorySecret(SecretSource):
     __slots__ = ("_secret",)
 
     def __init__(self, value: str | bytes | Secret, *, scheme: str = "", what: str = "the secret") -> None:
-        self._secret = value if isinstance(value, Secret) else Secret(value, scheme=scheme, what=what)
+        try:
+            self._secret = value if isinstance(value, Secret) else Secret(value, scheme=scheme, what=what)
+        except ConfigurationError:
+            # A traceback may print the variables of its frames.
+            del self, value
+            raise
 
     def current(self) -> Secret:
         """The secret."""

@@ -44,8 +44,10 @@ class DirectorySecrets:
         self._namespace = namespace
 
     def find(self, namespace: str, name: str, key: str) -> SecretSource | None:
-        """The file of that Secret and key, which need not exist yet."""
-        return DirectorySecret(self._directory / name, key) if namespace == self._namespace else None
+        """The file of that Secret and key, which need not exist yet; None for a name that leads elsewhere."""
+        if namespace != self._namespace or "/" in name or name.startswith("."):
+            return None
+        return DirectorySecret(self._directory / name, key)
 
 
 def _qualified(name: str) -> str:

@@ -6,6 +6,7 @@ is collected: one piece of a body is in hand at a time, in either direction.
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import httpx
@@ -19,13 +20,75 @@ from gateway_filters.message.headers import HOP_BY_HOP, end_to_end, first, value
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.httpx_transport import HttpxTransport, Origin, default_transport
 from gateway_filters.upstream.tls import client_context
-from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver
+from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 
 _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
 
 
-class Upstream:
+class BareUpstream:
+    """Sends ``http`` requests through a transport and streams the answers; failures are raised.
+
+    ``connect`` makes the transport when it is first needed, for each event loop; ``name`` is for logs.
+    """
+
+    def __init__(self, connect: Callable[[], Transport], *, name: str, clocks: Clocks = _DEFAULT_CLOCKS) -> None:
+        self._connect = connect
+        self._name = name
+        self._clocks = clocks
+        self._made: tuple[asyncio.AbstractEventLoop, Transport] | None = None
+        self._active = 0
+        self._retired = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._name!r})"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request; a WebSocket is refused before it is accepted."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["type"] == "http":
+            self._active += 1
+            try:
+                await self._exchange(scope, receive, send)
+            finally:
+                self._active -= 1
+                if self._retired and not self._active:
+                    await self.aclose()
+
+    async def retire(self) -> None:
+        """Close the connections once the exchanges that are under way have ended."""
+        self._retired = True
+        if not self._active:
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; later requests open new ones."""
+        if self._made is not None:
+            made, self._made = self._made[1], None
+            await made.aclose()
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
+        head = request_head(scope)
+        async with ClientSide(receive) as client:
+            request = await outgoing(head, client)
+            response = await self._transport().send(request, self._clocks)
+            try:
+                await relay(response, send)
+            finally:
+                await response.aclose()
+            client.finish()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _transport(self) -> Transport:
+        loop = asyncio.get_running_loop()
+        # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
+        if self._made is None or self._made[0] is not loop:
+            self._made = (loop, self._connect())
+        return self._made[1]
+
+
+class Upstream(BareUpstream):
     """Sends ``http`` requests to ``origin`` (``https://host[:port]``) and streams the answers.
 
     ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, httpx's own,
@@ -47,49 +110,22 @@ class Upstream:
         resolve: Resolver | None = None,
         clocks: Clocks = _DEFAULT_CLOCKS,
     ) -> None:
-        self._origin = _origin(origin, server_hostname, resolve)
-        self._given = transport
-        self._tls = client_context() if tls is None and transport is None and self._origin.scheme == "https" else tls
-        self._clocks = clocks
-        self._own: tuple[asyncio.AbstractEventLoop, HttpxTransport] | None = None
-        self._guarded = Failures(self._exchange)
-
-    def __repr__(self) -> str:
-        return f"Upstream({str(self._origin)!r})"
+        place = _origin(origin, server_hostname, resolve)
+        context = client_context() if tls is None and transport is None and place.scheme == "https" else tls
+        super().__init__(
+            lambda: HttpxTransport(place, transport or default_transport(context)), name=str(place), clocks=clocks
+        )
+        self._given = transport is not None
+        self._guarded = Failures(super().__call__)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward one request; a WebSocket is refused before it is accepted."""
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
-        elif scope["type"] == "http":
-            await self._guarded(scope, receive, send)
+        """Forward one request and answer its failure."""
+        await self._guarded(scope, receive, send)
 
     async def aclose(self) -> None:
         """Close the connections; a transport that was given stays open. Later requests open new ones."""
-        if self._own is not None:
-            own, self._own = self._own[1], None
-            await own.aclose()
-
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = request_head(scope)
-        async with ClientSide(receive) as client:
-            request = await outgoing(head, client)
-            response = await self._transport().send(request, self._clocks)
-            try:
-                await relay(response, send)
-            finally:
-                await response.aclose()
-            client.finish()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    def _transport(self) -> HttpxTransport:
-        if self._given is not None:
-            return HttpxTransport(self._origin, self._given)
-        loop = asyncio.get_running_loop()
-        # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
-        if self._own is None or self._own[0] is not loop:
-            self._own = (loop, HttpxTransport(self._origin, default_transport(self._tls)))
-        return self._own[1]
+        if not self._given:
+            await super().aclose()
 
 
 async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:

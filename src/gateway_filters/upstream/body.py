@@ -76,7 +76,7 @@ class ClientSide:
             await self._swallow_cancellation()
         # As asyncio.timeout() does: only our own cancellation is turned into something else.
         if self._exchange.uncancel() <= self._cancelling and (kind is None or kind is asyncio.CancelledError):
-            raise self._failure or ClientDisconnected("the client left") from None
+            raise self._reason() from None
 
     async def _read(self) -> None:
         while True:
@@ -94,6 +94,10 @@ class ClientSide:
         if not self._finished:
             self._gone = True
             self._exchange.cancel()
+
+    def _reason(self) -> BaseException:
+        failure, self._failure = self._failure, None
+        return failure or ClientDisconnected("the client left")
 
     def _stop(self) -> None:
         # The task knows this object: forgetting it leaves no cycle to the garbage collector.

@@ -4,7 +4,9 @@ import httpx
 
 from gateway_filters.errors import (
     BadRequest,
+    ConnectTimeout,
     GatewayFiltersError,
+    NotConnected,
     UpstreamAborted,
     UpstreamBusy,
     UpstreamMalformed,
@@ -17,8 +19,12 @@ def before_answer(error: httpx.TransportError, origin: str) -> GatewayFiltersErr
     """What a failure before the answer means; ``origin`` is named for the log."""
     if isinstance(error, httpx.PoolTimeout):
         return UpstreamBusy(f"no connection to {origin} became free in time")
+    if isinstance(error, httpx.ConnectTimeout):
+        return ConnectTimeout(f"{origin} accepted no connection in time")
     if isinstance(error, httpx.TimeoutException):
         return UpstreamTimeout(f"{origin} did not answer in time ({type(error).__name__})")
+    if isinstance(error, httpx.ConnectError):
+        return NotConnected(f"{origin} accepted no connection: {error}")
     if isinstance(error, httpx.LocalProtocolError):
         return BadRequest(f"the request cannot be written for {origin}: {error}")
     if isinstance(error, httpx.RemoteProtocolError) and _was_parsed(error):
@@ -33,5 +39,6 @@ def after_answer_began(error: httpx.TransportError, origin: str) -> UpstreamAbor
 
 def _was_parsed(error: httpx.RemoteProtocolError) -> bool:
     # httpcore raises the same type for bad bytes and for a connection closed without any; only the first
-    # comes from its parser and so has a cause below httpcore's own error.
-    return error.__cause__ is not None and error.__cause__.__cause__ is not None
+    # comes from its parser, h11. Its pool raises "from None", which leaves that to be seen in the context alone.
+    parsing = error.__cause__ and error.__cause__.__context__
+    return type(parsing).__module__.partition(".")[0] == "h11"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from gateway_filters.errors import BadRequest, UpstreamUnreachable
+from gateway_filters.errors import BadRequest, NotConnected
 from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.failures import after_answer_began, before_answer
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
@@ -46,16 +46,14 @@ class HttpxTransport(Transport):
 
     async def send(self, request: OutgoingRequest, clocks: Clocks) -> IncomingResponse:
         """Try the origin's addresses in order until one accepts a connection."""
-        failure: Exception = UpstreamUnreachable(f"{self._name} has no address")
-        for host, port in await self._addresses():
+        addresses = await self._addresses()
+        for tried, (host, port) in enumerate(addresses, 1):
             try:
                 return await self._send_to(host, port, request, clocks)
-            except httpx.ConnectError as error:  # nothing was sent, so the next address may be tried
-                failure = before_answer(error, self._name)
-                failure.__cause__ = error
-            except httpx.TransportError as error:
-                raise before_answer(error, self._name) from error
-        raise failure
+            except NotConnected:  # raised here and kept nowhere: a frame that holds its error is a cycle
+                if tried == len(addresses):
+                    raise
+        raise NotConnected(f"{self._name} has no address")
 
     async def aclose(self) -> None:
         """Close the httpx transport."""
@@ -68,7 +66,10 @@ class HttpxTransport(Transport):
             "write": clocks.idle,
             "pool": clocks.connect,
         }
-        response = await self._inner.handle_async_request(self._request(host, port, request, timeout))
+        try:
+            response = await self._inner.handle_async_request(self._request(host, port, request, timeout))
+        except httpx.TransportError as error:
+            raise before_answer(error, self._name) from error
         timeout["read"] = clocks.idle
         return HttpxResponse(response, self._name)
 
@@ -94,7 +95,7 @@ class HttpxTransport(Transport):
         try:
             return await origin.resolve(origin.host, origin.port)
         except OSError as error:
-            raise UpstreamUnreachable(f"{self._name} could not be resolved: {error}") from error
+            raise NotConnected(f"{self._name} could not be resolved: {error}") from error
 
 
 class HttpxResponse(IncomingResponse):
@@ -134,12 +135,14 @@ class _Body(httpx.AsyncByteStream):
                 yield chunk
 
 
-def default_transport(context: ssl.SSLContext | None) -> httpx.AsyncHTTPTransport:
-    """httpx's own transport without limits on connections and without a look at the environment."""
+def default_transport(context: ssl.SSLContext | None, unix: str | None = None) -> httpx.AsyncHTTPTransport:
+    """httpx's own transport without limits on connections and without a look at the environment.
+
+    ``context`` is for TLS; ``unix`` names a socket of this machine to connect to, whatever the URL says.
+    """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
-    return httpx.AsyncHTTPTransport(
-        verify=context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), limits=limits, trust_env=False
-    )
+    verify = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return httpx.AsyncHTTPTransport(verify=verify, limits=limits, trust_env=False, uds=unix)
 
 
 def _url(scheme: str, host: str, port: int, target: bytes) -> httpx.URL:

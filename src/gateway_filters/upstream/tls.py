@@ -26,16 +26,17 @@ def system_file() -> Path:
     raise ConfigurationError(f"no file with the system's CAs was found (looked at {', '.join(_SYSTEM_FILES)})")
 
 
-def client_context(cas: str | Path | None = None) -> ssl.SSLContext:
+def client_context(cas: str | Path | None = None, *, pem: str | None = None) -> ssl.SSLContext:
     """A verifying context, TLS 1.2 at least, that trusts the PEM file ``cas``, or the system's.
 
-    Raises ``ConfigurationError`` when the file cannot be read or holds no certificate.
+    ``pem`` is PEM text to trust instead of any file. Raises ``ConfigurationError`` when the file cannot be
+    read or there is no certificate.
     """
-    file = Path(cas) if cas is not None else system_file()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    file = None if pem is not None else Path(cas) if cas is not None else system_file()
     try:
-        context.load_verify_locations(cafile=file)
+        context.load_verify_locations(cafile=file, cadata=pem)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(f"CA file {file} cannot be used: {error.strerror or error}") from error
     return context

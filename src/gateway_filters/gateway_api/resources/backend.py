@@ -34,7 +34,7 @@ class IPEndpoint(Part):
 
 def _short(path: str) -> str:
     if len(path) > 108:
-        raise refusal("The path of a Unix socket may have at most 108 characters.")
+        raise refusal("the path of a Unix socket may have at most 108 characters")
     return path
 
 
@@ -57,16 +57,16 @@ class BackendEndpoint(Part):
     def _one_address(self) -> Self:
         given = [name for name in ("fqdn", "ip", "unix") if getattr(self, name) is not None]
         if not given:
-            raise refusal("An endpoint needs one of fqdn, ip and unix.")
+            raise refusal("an endpoint needs one of fqdn, ip and unix")
         if len(given) > 1:
-            raise refusal("An endpoint may have only one of fqdn, ip and unix.", given[1])
+            raise refusal("an endpoint may have only one of fqdn, ip and unix", given[1])
         return self
 
 
 def _one_sort(endpoints: tuple[BackendEndpoint, ...]) -> tuple[BackendEndpoint, ...]:
     named = [endpoint.fqdn is not None for endpoint in endpoints]
     if any(named) and not all(named):
-        raise refusal("fqdn endpoints may not be mixed with ip and unix endpoints.", named.index(not named[0]))
+        raise refusal("fqdn endpoints may not be mixed with ip and unix endpoints", named.index(not named[0]))
     return endpoints
 
 
@@ -84,7 +84,7 @@ class BackendSpec(Part):
     @model_validator(mode="after")
     def _resolver_has_no_endpoints(self) -> Self:
         if self.type == "DynamicResolver" and self.endpoints:
-            raise refusal("A Backend of type DynamicResolver may not have endpoints.", "endpoints")
+            raise refusal("a Backend of type DynamicResolver may not have endpoints", "endpoints")
         return self
 
     @model_validator(mode="after")
@@ -92,10 +92,10 @@ class BackendSpec(Part):
         if self.tls is None or not self.tls.auto_sni_from_endpoint_hostname:
             return self
         if not self.endpoints:  # also where the type is DynamicResolver
-            raise refusal("autoSNIFromEndpointHostname needs endpoints.", "tls", "autoSNIFromEndpointHostname")
+            raise refusal("autoSNIFromEndpointHostname needs endpoints", "tls", "autoSNIFromEndpointHostname")
         for index, endpoint in enumerate(self.endpoints):
             if endpoint.fqdn is None and endpoint.hostname is None:
-                raise refusal("autoSNIFromEndpointHostname needs a hostname on this endpoint.", "endpoints", index)
+                raise refusal("autoSNIFromEndpointHostname needs a hostname on this endpoint", "endpoints", index)
         return self
 
 

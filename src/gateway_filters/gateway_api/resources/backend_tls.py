@@ -36,12 +36,12 @@ class BackendTLS(Part):
     def _one_source_of_trust(self) -> Self:
         if self.ca_certificate_refs and self.well_known_ca_certificates:
             raise refusal(
-                "Either caCertificateRefs or wellKnownCACertificates may be given, not both.",
+                "either caCertificateRefs or wellKnownCACertificates may be given, not both",
                 "wellKnownCACertificates",
             )
         if self.insecure_skip_verify and (self.ca_certificate_refs or self.well_known_ca_certificates):
             raise refusal(
-                "insecureSkipVerify excludes caCertificateRefs and wellKnownCACertificates.",
+                "insecureSkipVerify excludes caCertificateRefs and wellKnownCACertificates",
                 "insecureSkipVerify",
             )
         return self
@@ -49,18 +49,18 @@ class BackendTLS(Part):
     @model_validator(mode="after")
     def _one_source_of_sni(self) -> Self:
         if self.sni is not None and self.auto_sni_from_endpoint_hostname:
-            raise refusal("Either sni or autoSNIFromEndpointHostname may be given, not both.", "sni")
+            raise refusal("either sni or autoSNIFromEndpointHostname may be given, not both", "sni")
         return self
 
     @model_validator(mode="after")
     def _versions_in_order(self) -> Self:
         least = 3 if self.min_version is None else _LEAST[self.min_version]  # 1.2 is the least by default
         if self.max_version is not None and least > _MOST[self.max_version]:
-            raise refusal("minVersion may not be greater than maxVersion, and is 1.2 by default.", "maxVersion")
+            raise refusal("minVersion may not be greater than maxVersion, and is 1.2 by default", "maxVersion")
         return self
 
     @model_validator(mode="after")
     def _ciphers_matter(self) -> Self:
         if self.min_version == "1.3" and "ciphers" in self.model_fields_set:
-            raise refusal("ciphers may not be given with minVersion 1.3, which has its own.", "ciphers")
+            raise refusal("ciphers may not be given with minVersion 1.3, which has its own", "ciphers")
         return self

@@ -35,10 +35,10 @@ def _distinct_targets(refs: tuple[PolicyTargetReference, ...]) -> tuple[PolicyTa
     whole: dict[tuple[str, str, str], bool] = {}
     for index, ref in enumerate(refs):
         if whole.setdefault(_target_of(ref), ref.section_name is None) != (ref.section_name is None):
-            raise refusal("targetRefs to one target must all give a sectionName.", index)
+            raise refusal("targetRefs to one target must all give a sectionName", index)
     again = first_repeated(refs, lambda ref: (*_target_of(ref), ref.section_name))
     if again is not None:
-        raise refusal("targetRefs to one target must differ in sectionName.", again)
+        raise refusal("targetRefs to one target must differ in sectionName", again)
     return refs
 
 
@@ -52,13 +52,13 @@ class SubjectAltName(Part):
     @model_validator(mode="after")
     def _hostname_by_type(self) -> Self:
         if (self.hostname is not None) != (self.type == "Hostname"):
-            raise refusal("hostname must be given with type Hostname and only then.", "hostname")
+            raise refusal("hostname must be given with type Hostname and only then", "hostname")
         return self
 
     @model_validator(mode="after")
     def _uri_by_type(self) -> Self:
         if (self.uri is not None) != (self.type == "URI"):
-            raise refusal("uri must be given with type URI and only then.", "uri")
+            raise refusal("uri must be given with type URI and only then", "uri")
         return self
 
 
@@ -74,11 +74,11 @@ class BackendTLSPolicyValidation(Part):
     def _one_source_of_trust(self) -> Self:
         if self.ca_certificate_refs and self.well_known_ca_certificates:
             raise refusal(
-                "Either caCertificateRefs or wellKnownCACertificates may be given, not both.",
+                "either caCertificateRefs or wellKnownCACertificates may be given, not both",
                 "wellKnownCACertificates",
             )
         if not self.ca_certificate_refs and not self.well_known_ca_certificates:
-            raise refusal("validation needs caCertificateRefs or wellKnownCACertificates.", "caCertificateRefs")
+            raise refusal("validation needs caCertificateRefs or wellKnownCACertificates", "caCertificateRefs")
         return self
 
 

@@ -1,6 +1,6 @@
 """Namespace, ConfigMap and Secret: Kubernetes' own kinds that hold text and belong together.
 
-What a Secret holds is shown nowhere: not in its repr, and not in the errors of a bad one.
+What a Secret holds is not shown by its repr; what its errors show is said in `sentences`.
 """
 
 import base64
@@ -10,12 +10,9 @@ from typing import Annotated, Self
 from pydantic import (
     AfterValidator,
     Field,
-    ModelWrapValidatorHandler,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from gateway_filters.gateway_api.resources.meta import Resource, one_of
 from gateway_filters.gateway_api.resources.part import Ignored, Items, Part, refusal
@@ -26,7 +23,7 @@ def _is_base64(text: str) -> str:
         # Line ends are allowed, as in a YAML block; Kubernetes' decoder skips them too.
         base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
     except (binascii.Error, ValueError):
-        raise refusal("This value is not base64; plain text belongs into another field.") from None
+        raise refusal("this value is not base64; plain text belongs into another field") from None
     return text
 
 
@@ -62,7 +59,7 @@ class ConfigMap(Resource):
     def _distinct_keys(self) -> Self:
         for key in self.binary_data:
             if key in self.data:
-                raise refusal("A key of binaryData may not occur in data too.", "binaryData", key)
+                raise refusal("a key of binaryData may not occur in data too", "binaryData", key)
         return self
 
 
@@ -81,26 +78,5 @@ class Secret(Resource):
         if self.type == "kubernetes.io/tls":
             for key in ("tls.crt", "tls.key"):
                 if key not in self.data and key not in self.string_data:
-                    raise refusal("A Secret of type kubernetes.io/tls needs tls.crt and tls.key in data.", "data")
+                    raise refusal("a Secret of type kubernetes.io/tls needs tls.crt and tls.key in data", "data")
         return self
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _errors_without_values(cls, written: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        try:
-            return handler(written)
-        except ValidationError as error:
-            told = error.errors(include_url=False, include_context=False, include_input=False)
-        # Outside the except clause, so that the error which holds the values is not carried along.
-        raise ValidationError.from_exception_data(
-            "Secret",
-            [
-                InitErrorDetails(
-                    type=PydanticCustomError("secret", "{sentence}", {"sentence": line["msg"]}),
-                    loc=line["loc"],
-                    input=None,
-                )
-                for line in told
-            ],
-            hide_input=True,
-        )

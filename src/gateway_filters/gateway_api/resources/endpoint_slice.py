@@ -71,7 +71,7 @@ class EndpointPort(Part):
 
 def _distinct_names(ports: tuple[EndpointPort, ...]) -> tuple[EndpointPort, ...]:
     if (again := first_repeated(ports, lambda port: port.name)) is not None:
-        raise refusal("The name of a port must be unique in its EndpointSlice.", again, "name")
+        raise refusal("the name of a port must be unique in its EndpointSlice", again, "name")
     return ports
 
 
@@ -91,7 +91,7 @@ class EndpointSlice(Resource):
             for at, address in enumerate(endpoint.addresses):
                 if parse and not _parses(parse, address):
                     place = ("endpoints", index, "addresses", at)
-                    raise refusal("The address is not of the slice's addressType.", *place)
+                    raise refusal("the address is not of the slice's addressType", *place)
         return self
 
 

@@ -61,9 +61,9 @@ class GatewayAddress(Part):
     def _value_by_type(self) -> Self:
         if self.value is not None:
             if self.type == "IPAddress" and not _is_ip(self.value):
-                raise refusal("The value of an address of type IPAddress must be an IP address.", "value")
+                raise refusal("the value of an address of type IPAddress must be an IP address", "value")
             if self.type == "Hostname" and not _HOSTNAME.match(self.value):
-                raise refusal("The value of an address of type Hostname must be a hostname.", "value")
+                raise refusal("the value of an address of type Hostname must be a hostname", "value")
         return self
 
 
@@ -75,7 +75,7 @@ def _distinct_values(addresses: tuple[GatewayAddress, ...]) -> tuple[GatewayAddr
     )
     again = first_repeated(valued, lambda entry: entry[1:])
     if again is not None:
-        raise refusal("The value of an address must be unique among those of its type.", valued[again][0], "value")
+        raise refusal("the value of an address must be unique among those of its type", valued[again][0], "value")
     return addresses
 
 
@@ -110,12 +110,12 @@ class GatewayInfrastructure(Part):
     labels: Annotated[
         dict[str, LabelValue],
         Field(max_length=8),
-        _qualified("A key of labels must be a name with at most one DNS prefix before a slash."),
+        _qualified("a key of labels must be a name with at most one DNS prefix before a slash"),
     ] = Field(default={})
     annotations: Annotated[
         dict[str, OptionValue],
         Field(max_length=16),
-        _qualified("A key of annotations must be a name with at most one DNS prefix before a slash."),
+        _qualified("a key of annotations must be a name with at most one DNS prefix before a slash"),
     ] = Field(default={})
     parameters_ref: LocalObjectReference | None = None
 

@@ -37,19 +37,19 @@ class HTTPCORSFilter(Part):
         Items[HeaderName],
         Field(max_length=64),
         DISTINCT,
-        _star_alone("'*' in allowHeaders must be its only item."),
+        _star_alone("'*' in allowHeaders must be its only item"),
     ] = ()
     allow_methods: Annotated[
         Items[CORSMethod],
         Field(max_length=9),
         DISTINCT,
-        _star_alone("'*' in allowMethods must be its only item."),
+        _star_alone("'*' in allowMethods must be its only item"),
     ] = ()
     allow_origins: Annotated[
         Items[CORSOrigin],
         Field(max_length=64),
         DISTINCT,
-        _star_alone("'*' in allowOrigins must be its only item."),
+        _star_alone("'*' in allowOrigins must be its only item"),
     ] = ()
     expose_headers: Annotated[Items[HeaderName], Field(max_length=64), DISTINCT] = ()
     max_age: Annotated[int, Field(ge=1, le=2**31 - 1)] = 5

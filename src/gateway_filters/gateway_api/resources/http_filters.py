@@ -56,9 +56,9 @@ class RouteFilter(Part):
     def _member_by_type(self) -> Self:
         attribute, name = _MEMBERS[self.type]
         if getattr(self, attribute) is None:
-            raise refusal("A filter needs the member that its type names.", name)
+            raise refusal("a filter needs the member that its type names", name)
         if len(self.model_fields_set) > 2:
-            raise refusal("A filter may have no member but the one its type names.", self._stray(attribute))
+            raise refusal("a filter may have no member but the one its type names", self._stray(attribute))
         return self
 
     def _stray(self, attribute: str) -> str:
@@ -70,13 +70,11 @@ def _together(filters: tuple[RouteFilter, ...]) -> tuple[RouteFilter, ...]:
         return filters
     types = [item.type for item in filters]
     if "URLRewrite" in types and "RequestRedirect" in types:
-        raise refusal(
-            "URLRewrite and RequestRedirect may not be used together.", types.index("RequestRedirect"), "type"
-        )
+        raise refusal("URLRewrite and RequestRedirect may not be used together", types.index("RequestRedirect"), "type")
     once = tuple((index, name) for index, name in enumerate(types) if name not in _MAY_REPEAT)
     again = first_repeated(once, lambda entry: entry[1])
     if again is not None:
-        raise refusal("A filter of this type may occur only once in filters.", once[again][0], "type")
+        raise refusal("a filter of this type may occur only once in filters", once[again][0], "type")
     return filters
 
 

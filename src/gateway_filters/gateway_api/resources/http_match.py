@@ -15,24 +15,24 @@ QueryParamValue = Annotated[str, StringConstraints(min_length=1, max_length=1024
 
 _PLAIN_PATH = re.compile(PATH_CHARACTERS.removesuffix("$") + r"\Z")
 _NOWHERE: tuple[tuple[str, LiteralString], ...] = (
-    ("//", "A path value of type Exact or PathPrefix may not contain '//'."),
-    ("/./", "A path value of type Exact or PathPrefix may not contain '/./'."),
-    ("/../", "A path value of type Exact or PathPrefix may not contain '/../'."),
-    ("%2f", "A path value of type Exact or PathPrefix may not contain '%2f'."),
-    ("%2F", "A path value of type Exact or PathPrefix may not contain '%2F'."),
+    ("//", "a path value of type Exact or PathPrefix may not contain '//'"),
+    ("/./", "a path value of type Exact or PathPrefix may not contain '/./'"),
+    ("/../", "a path value of type Exact or PathPrefix may not contain '/../'"),
+    ("%2f", "a path value of type Exact or PathPrefix may not contain '%2f'"),
+    ("%2F", "a path value of type Exact or PathPrefix may not contain '%2F'"),
 )
 
 
 def _fault(path: str) -> LiteralString | None:
     if not path.startswith("/"):
-        return "A path value of type Exact or PathPrefix must start with '/'."
+        return "a path value of type Exact or PathPrefix must start with '/'"
     for text, sentence in _NOWHERE:
         if text in path:
             return sentence
     if path.endswith(("/.", "/..")):
-        return "A path value of type Exact or PathPrefix may not end in '/.' or '/..'."
+        return "a path value of type Exact or PathPrefix may not end in '/.' or '/..'"
     if not _PLAIN_PATH.match(path):
-        return "A path value of type Exact or PathPrefix may only hold the characters of a URL path."
+        return "a path value of type Exact or PathPrefix may only hold the characters of a URL path"
     return None
 
 

@@ -35,14 +35,14 @@ class HTTPPathModifier(Part):
     @model_validator(mode="after")
     def _full_path_by_type(self) -> Self:
         if (self.replace_full_path is not None) != (self.type == "ReplaceFullPath"):
-            raise refusal("replaceFullPath must be given with type ReplaceFullPath and only then.", "replaceFullPath")
+            raise refusal("replaceFullPath must be given with type ReplaceFullPath and only then", "replaceFullPath")
         return self
 
     @model_validator(mode="after")
     def _prefix_by_type(self) -> Self:
         if (self.replace_prefix_match is not None) != (self.type == "ReplacePrefixMatch"):
             raise refusal(
-                "replacePrefixMatch must be given with type ReplacePrefixMatch and only then.",
+                "replacePrefixMatch must be given with type ReplacePrefixMatch and only then",
                 "replacePrefixMatch",
             )
         return self

@@ -72,7 +72,7 @@ class HTTPRouteRule(Part):
             for index, item in enumerate(self.filters):
                 if item.type == "RequestRedirect":
                     raise refusal(
-                        "A rule with a RequestRedirect filter may not have backendRefs.",
+                        "a rule with a RequestRedirect filter may not have backendRefs",
                         "filters",
                         index,
                         "type",
@@ -83,7 +83,7 @@ class HTTPRouteRule(Part):
     def _prefix_to_replace(self) -> Self:
         one_prefix = len(self.matches) == 1 and self.matches[0].path.type == "PathPrefix"
         if not one_prefix and (place := _prefix_replacer(self)):
-            raise refusal("ReplacePrefixMatch needs a rule with exactly one match, of type PathPrefix.", *place)
+            raise refusal("ReplacePrefixMatch needs a rule with exactly one match, of type PathPrefix", *place)
         return self
 
     @model_validator(mode="after")
@@ -102,10 +102,10 @@ def _distinct_parents(refs: tuple[ParentReference, ...]) -> tuple[ParentReferenc
         for index, ref in enumerate(refs):
             shape = (ref.section_name is None, ref.port is None)
             if shapes.setdefault(_parent_of(ref), shape) != shape:
-                raise refusal("parentRefs to one parent must all give sectionName, or port, or both.", index)
+                raise refusal("parentRefs to one parent must all give sectionName, or port, or both", index)
         again = first_repeated(refs, lambda ref: (*_parent_of(ref), ref.section_name, ref.port))
         if again is not None:
-            raise refusal("parentRefs to one parent must differ in sectionName or port.", again)
+            raise refusal("parentRefs to one parent must differ in sectionName or port", again)
     return refs
 
 
@@ -114,7 +114,7 @@ def _few_matches(rules: tuple[HTTPRouteRule, ...]) -> tuple[HTTPRouteRule, ...]:
     for index, rule in enumerate(rules):
         total += len(rule.matches)
         if total > _MOST_MATCHES:
-            raise refusal("All rules of a route together may have at most 128 matches.", index, "matches")
+            raise refusal("all rules of a route together may have at most 128 matches", index, "matches")
     return rules
 
 
@@ -122,7 +122,7 @@ def _distinct_names(rules: tuple[HTTPRouteRule, ...]) -> tuple[HTTPRouteRule, ..
     named = tuple((index, rule.name) for index, rule in enumerate(rules) if rule.name is not None)
     again = first_repeated(named, lambda entry: entry[1])
     if again is not None:
-        raise refusal("The name of a rule must be unique in its route.", named[again][0], "name")
+        raise refusal("the name of a rule must be unique in its route", named[again][0], "name")
     return rules
 
 

@@ -38,15 +38,15 @@ class DirectResponseBody(Part):
     @model_validator(mode="after")
     def _member_by_type(self) -> Self:
         if self.type == "Inline" and self.inline is None:
-            raise refusal("A body of type Inline needs inline.", "inline")
+            raise refusal("a body of type Inline needs inline", "inline")
         if self.type == "ValueRef" and self.value_ref is None:
-            raise refusal("A body of type ValueRef needs valueRef.", "valueRef")
+            raise refusal("a body of type ValueRef needs valueRef", "valueRef")
         return self
 
     @model_validator(mode="after")
     def _from_config_map(self) -> Self:
         if self.value_ref is not None and self.value_ref.kind != "ConfigMap":
-            raise refusal("The valueRef of a body must name a ConfigMap.", "valueRef", "kind")
+            raise refusal("the valueRef of a body must name a ConfigMap", "valueRef", "kind")
         return self
 
 
@@ -67,7 +67,7 @@ class DirectResponseHeader(Part):
     @model_validator(mode="after")
     def _nothing_to_remove(self) -> Self:
         if self.remove:
-            raise refusal("remove is not possible in the header of a directResponse.", "remove")
+            raise refusal("remove is not possible in the header of a directResponse", "remove")
         return self
 
 
@@ -96,7 +96,7 @@ class RouteFilterMatch(Part):
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
         if not self.cookies:
-            raise refusal("A match needs at least one condition, such as cookies.")
+            raise refusal("a match needs at least one condition, such as cookies")
         return self
 
 
@@ -117,13 +117,13 @@ class HostnameModifier(Part):
     @model_validator(mode="after")
     def _header_by_type(self) -> Self:
         if (self.header is not None) != (self.type == "Header"):
-            raise refusal("header must be given with type Header and only then.", "header")
+            raise refusal("header must be given with type Header and only then", "header")
         return self
 
     @model_validator(mode="after")
     def _path_regex_by_type(self) -> Self:
         if (self.path_regex is not None) != (self.type == "PathRegex"):
-            raise refusal("pathRegex must be given with type PathRegex and only then.", "pathRegex")
+            raise refusal("pathRegex must be given with type PathRegex and only then", "pathRegex")
         return self
 
 
@@ -143,7 +143,7 @@ class RegexPathModifier(Part):
     @model_validator(mode="after")
     def _member_by_type(self) -> Self:
         if self.replace_regex_match is None:
-            raise refusal("A path of type ReplaceRegexMatch needs replaceRegexMatch.", "replaceRegexMatch")
+            raise refusal("a path of type ReplaceRegexMatch needs replaceRegexMatch", "replaceRegexMatch")
         return self
 
 

@@ -21,7 +21,7 @@ class Fraction(Part):
     @model_validator(mode="after")
     def _at_most_one(self) -> Self:
         if self.numerator > self.denominator:
-            raise refusal("The numerator may not be greater than the denominator.", "numerator")
+            raise refusal("the numerator may not be greater than the denominator", "numerator")
         return self
 
 
@@ -35,7 +35,7 @@ class HTTPRequestMirror(Part):
     @model_validator(mode="after")
     def _one_share(self) -> Self:
         if self.percent is not None and self.fraction is not None:
-            raise refusal("Either percent or fraction may be given, not both.", "fraction")
+            raise refusal("either percent or fraction may be given, not both", "fraction")
         return self
 
 
@@ -71,11 +71,11 @@ class HTTPExternalAuth(Part):
     @model_validator(mode="after")
     def _grpc_by_protocol(self) -> Self:
         if (self.grpc is not None) != (self.protocol == "GRPC"):
-            raise refusal("grpc must be given with protocol GRPC and only then.", "grpc")
+            raise refusal("grpc must be given with protocol GRPC and only then", "grpc")
         return self
 
     @model_validator(mode="after")
     def _http_by_protocol(self) -> Self:
         if (self.http is not None) != (self.protocol == "HTTP"):
-            raise refusal("http must be given with protocol HTTP and only then.", "http")
+            raise refusal("http must be given with protocol HTTP and only then", "http")
         return self

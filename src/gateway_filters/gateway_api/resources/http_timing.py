@@ -22,7 +22,7 @@ class HTTPRouteTimeouts(Part):
         if self.request is not None and self.backend_request is not None:
             limit = milliseconds(self.request)
             if limit and milliseconds(self.backend_request) > limit:
-                raise refusal("The timeout backendRequest may not be longer than request.", "backendRequest")
+                raise refusal("the timeout backendRequest may not be longer than request", "backendRequest")
         return self
 
 
@@ -59,18 +59,18 @@ class SessionPersistence(Part):
     @model_validator(mode="after")
     def _cookie_by_type(self) -> Self:
         if (self.cookie is not None) != (self.type == "Cookie"):
-            raise refusal("cookie must be given with type Cookie and only then.", "cookie")
+            raise refusal("cookie must be given with type Cookie and only then", "cookie")
         return self
 
     @model_validator(mode="after")
     def _header_by_type(self) -> Self:
         if (self.header is not None) != (self.type == "Header"):
-            raise refusal("header must be given with type Header and only then.", "header")
+            raise refusal("header must be given with type Header and only then", "header")
         return self
 
     @model_validator(mode="after")
     def _permanent_ends(self) -> Self:
         permanent = self.cookie is not None and self.cookie.lifetime_type == "Permanent"
         if permanent and self.absolute_timeout is None:
-            raise refusal("A cookie with lifetimeType Permanent needs absoluteTimeout.", "absoluteTimeout")
+            raise refusal("a cookie with lifetimeType Permanent needs absoluteTimeout", "absoluteTimeout")
         return self

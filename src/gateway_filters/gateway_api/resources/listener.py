@@ -73,7 +73,7 @@ class ListenerTLS(Part):
     @model_validator(mode="after")
     def _something_to_terminate_with(self) -> Self:
         if self.mode == "Terminate" and not self.certificate_refs and not self.options:
-            raise refusal("tls with mode Terminate needs certificateRefs or options.", "certificateRefs")
+            raise refusal("tls with mode Terminate needs certificateRefs or options", "certificateRefs")
         return self
 
 
@@ -98,20 +98,20 @@ class Listener(Part):
 def _fault(listener: Listener) -> tuple[str, LiteralString] | None:
     protocol, tls = listener.protocol, listener.tls
     if tls is not None and protocol in ("HTTP", "TCP", "UDP"):
-        return "tls", "A listener with protocol HTTP, TCP or UDP may not have tls."
+        return "tls", "a listener with protocol HTTP, TCP or UDP may not have tls"
     if tls is not None and protocol == "HTTPS" and tls.mode != "Terminate":
-        return "tls", "The tls mode of a listener with protocol HTTPS must be Terminate."
+        return "tls", "the tls mode of a listener with protocol HTTPS must be Terminate"
     if tls is None and protocol == "TLS":
-        return "tls", "A listener with protocol TLS needs tls."
+        return "tls", "a listener with protocol TLS needs tls"
     if listener.hostname is not None and protocol in ("TCP", "UDP"):
-        return "hostname", "A listener with protocol TCP or UDP may not have a hostname."
+        return "hostname", "a listener with protocol TCP or UDP may not have a hostname"
     return None
 
 
 def _apart(listeners: tuple[Listener, ...]) -> tuple[Listener, ...]:
     again = first_repeated(listeners, lambda one: (one.port, one.protocol, one.hostname))
     if again is not None:
-        raise refusal("Two listeners may not have the same port, protocol and hostname.", again)
+        raise refusal("two listeners may not have the same port, protocol and hostname", again)
     return listeners
 
 

@@ -1,12 +1,20 @@
 """The head that every Kubernetes object has: apiVersion, kind and metadata."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, GetPydanticSchema, StringConstraints
+from pydantic import (
+    Field,
+    GetPydanticSchema,
+    ModelWrapValidatorHandler,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import core_schema
 
 from gateway_filters.gateway_api.resources.part import Items, Part
 from gateway_filters.gateway_api.resources.scalars import Int64, Namespace, Subdomain
+from gateway_filters.gateway_api.resources.sentences import without_values
 
 Timestamp = Annotated[
     str,
@@ -64,3 +72,13 @@ class Resource(Part):
     api_version: str
     kind: str
     metadata: ObjectMeta
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _errors_without_values(cls, written: object, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return validate(written)
+        except ValidationError as error:
+            refused = without_values(error)
+        # Outside of the clause above, or the error that holds the values would go along as context.
+        raise refused

@@ -67,7 +67,7 @@ def unique_by(attribute: str) -> AfterValidator:
         if len(items) > 1:
             again = first_repeated(items, lambda item: getattr(item, attribute))
             if again is not None:
-                raise refusal("Two items of this list have the same key.", again, attribute)
+                raise refusal("two items of this list have the same key", again, attribute)
         return items
 
     return AfterValidator(check)
@@ -76,7 +76,7 @@ def unique_by(attribute: str) -> AfterValidator:
 def _distinct(items: tuple[H, ...]) -> tuple[H, ...]:
     again = first_repeated(items, lambda item: item)
     if again is not None:
-        raise refusal("An item of this list occurs twice.", again)
+        raise refusal("an item of this list occurs twice", again)
     return items
 
 

@@ -63,5 +63,5 @@ class BackendObjectReference(Part):
     @model_validator(mode="after")
     def _service_needs_port(self) -> Self:
         if self.port is None and self.kind == "Service" and not self.group:
-            raise refusal("A reference to a Service needs a port.", "port")
+            raise refusal("a reference to a Service needs a port", "port")
         return self

@@ -19,7 +19,7 @@ def _target(written: object) -> int | str:
         return written
     if type(written) is int and 1 <= written <= _LAST_PORT:
         return written
-    raise refusal("targetPort must be a port number or the name of a port.")
+    raise refusal("targetPort must be a port number or the name of a port")
 
 
 TargetPort = Annotated[int | str, PlainValidator(_target)]
@@ -44,11 +44,11 @@ def _ports_apart(ports: tuple[ServicePort, ...]) -> tuple[ServicePort, ...]:
     if len(ports) > 1:
         for index, port in enumerate(ports):
             if not port.name:
-                raise refusal("Each port of a Service with several ports needs a name.", index, "name")
+                raise refusal("each port of a Service with several ports needs a name", index, "name")
         if (again := first_repeated(ports, lambda port: port.name)) is not None:
-            raise refusal("The name of a port must be unique in its Service.", again, "name")
+            raise refusal("the name of a port must be unique in its Service", again, "name")
         if (again := first_repeated(ports, lambda port: (port.port, port.protocol))) is not None:
-            raise refusal("Two ports of a Service may not have the same number and protocol.", again, "port")
+            raise refusal("two ports of a Service may not have the same number and protocol", again, "port")
     return ports
 
 
@@ -92,13 +92,13 @@ class ServiceSpec(Part):
     def _ports_unless_a_name(self) -> Self:
         portless = self.type == "ExternalName" or self.cluster_ip == "None"
         if not self.ports and not portless:
-            raise refusal("A Service needs ports.", "ports")
+            raise refusal("a Service needs ports", "ports")
         return self
 
     @model_validator(mode="after")
     def _name_by_type(self) -> Self:
         if self.type == "ExternalName" and not self.external_name:
-            raise refusal("A Service of type ExternalName needs externalName.", "externalName")
+            raise refusal("a Service of type ExternalName needs externalName", "externalName")
         return self
 
 

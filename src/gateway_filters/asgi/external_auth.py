@@ -1,0 +1,202 @@
+"""External authorisation (Gateway API, HTTPExternalAuthFilter, protocol HTTP): someone else is asked first.
+
+Facts
+- Fail closed: whatever is not a whole answer with status 200 is a refusal.
+- The question is a request of its own: the client's method, Host, path, query and Authorization, and its own
+  Content-Length. A path with dot segments is never asked about: the permission would be for another path.
+- The specification leaves open what happens to a body that is longer than what may be sent along (rejected,
+  says one field, cut, says the other). Here it is rejected, 413: a service must not judge half of a request.
+- A listed header of the permission is taken off the request even where the permission does not set it:
+  otherwise the client could say itself what only the service may say.
+"""
+
+import logging
+from urllib.parse import unquote_to_bytes
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway_filters.asgi.failures import json_reply
+from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.replay import Replay
+from gateway_filters.asgi.reply import send_reply
+from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.errors import BadRequest, ClientDisconnected, GatewayFiltersError, UpstreamMalformed
+from gateway_filters.message.head import Reply, RequestHead
+from gateway_filters.message.headers import HOP_BY_HOP, Headers, end_to_end, without
+from gateway_filters.message.text import path as raw_path
+
+_log = logging.getLogger("gateway_filters")
+
+_LONGEST_ANSWER = 64 * 1024
+# How much of the body may be read ahead while the service is asked and the client watched.
+_AHEAD = 64 * 1024
+_REDIRECTS = frozenset((301, 302, 303, 307, 308))
+_REFUSAL_HEADERS = frozenset((b"content-type", b"content-encoding", b"location", b"www-authenticate", b"set-cookie"))
+# The message's own frame and destination, which are never another message's to say.
+_FRAME = HOP_BY_HOP | {b"host", b"content-length"}
+# What describes the service's answer and would be wrong, or mean something else, in a request.
+_ANSWERS_OWN = _FRAME | {
+    b"content-type",
+    b"content-encoding",
+    b"content-language",
+    b"content-location",
+    b"content-range",
+    b"date",
+    b"server",
+    b"set-cookie",
+}
+
+
+class ExternallyAuthorized:
+    """Asks ``service`` (an app that reaches the authorisation backend) before each ``http`` request to ``app``.
+
+    ``path`` is put in front of the request's path. ``request_headers`` (lower case) go along besides Host and
+    Authorization. Of a permission (200), ``response_headers`` (lower case) replace those of the request; where
+    none are listed, all do that do not describe the permission itself. A body goes along when it is no longer
+    than ``max_body`` bytes, and a longer one is answered with 413; with 0, none does.
+
+    A refusal with a 4xx status or a redirect is handed to the client, without most of its headers; any other
+    one, and any failure, is 403. Raises ``ConfigurationError`` for a ``path`` that is none, ``BadRequest`` for
+    a request path with dot segments.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        service: ASGIApp,
+        *,
+        path: str = "",
+        request_headers: tuple[bytes, ...] = (),
+        response_headers: tuple[bytes, ...] = (),
+        max_body: int = 0,
+    ) -> None:
+        self.app = app
+        self._service = service
+        self._prefix = raw_path(path, "path of the authorisation service").rstrip(b"/") if path else b""
+        self._asked = frozenset((b"authorization", *request_headers)) - _FRAME
+        self._listed = frozenset(response_headers) - _FRAME
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask, then answer the refusal or run the app."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        head = request_head(scope)
+        replay = Replay(receive, max(self._max_body, _AHEAD))
+        try:
+            outcome = await self._decision(scope, head, replay)
+            if isinstance(outcome, Reply):
+                await send_reply(outcome, send)
+                return
+            await self.app(scope_with(scope, outcome), replay.reader(last=True), send)
+        finally:
+            await replay.aclose()
+
+    async def aclose(self) -> None:
+        """Close the app and the service, if they can be closed."""
+        try:
+            await close(self.app)
+        finally:
+            await close(self._service)
+
+    async def _decision(self, scope: Scope, head: RequestHead, replay: Replay) -> RequestHead | Reply:
+        if not _straight(head.path):
+            raise BadRequest("a path with dot segments cannot be authorised")
+        body = await self._body(replay)
+        if body is None:
+            return _too_large()
+        answer = _Answer()
+        try:
+            await self._service(self._question(scope, head, body), _asking(body, replay), answer.send)
+        except ClientDisconnected:
+            raise
+        except GatewayFiltersError as error:
+            _log.error("the authorisation service failed, so the request is refused: %s", error)
+            return _forbidden()
+        return self._permitted(head, answer) if answer.status == 200 and answer.complete else _refusal(answer)
+
+    async def _body(self, replay: Replay) -> bytes | None:
+        """The body to send along; None when it is too long."""
+        body, more, receive = bytearray(), self._max_body > 0, replay.reader()
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnected("the client left before it was authorised")
+            body += message["body"]
+            if len(body) > self._max_body:
+                return None
+            more = message["more_body"]
+        return bytes(body)
+
+    def _question(self, scope: Scope, head: RequestHead, body: bytes) -> Scope:
+        along = tuple(pair for pair in head.headers if pair[0] in self._asked)
+        length = (b"content-length", str(len(body)).encode())
+        asked = head.with_path(self._prefix + head.path).with_headers((*along, length))
+        # Extensions are promises of the server to the client's own request.
+        return {**scope_with(scope, asked), "extensions": {}}
+
+    def _permitted(self, head: RequestHead, answer: "_Answer") -> RequestHead:
+        if self._listed:
+            given = tuple(pair for pair in answer.headers if pair[0] in self._listed)
+            return head.with_headers((*without(head.headers, self._listed), *given))
+        given = without(end_to_end(answer.headers), _ANSWERS_OWN)
+        return head.with_headers((*without(head.headers, (name for name, _ in given)), *given))
+
+
+class _Answer:
+    """The service's answer, collected."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: Headers = ()
+        self.body = b""
+        self.complete = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = tuple((name, value) for name, value in message.get("headers", ()))
+        elif message["type"] == "http.response.body":
+            self.body += message.get("body", b"")
+            if len(self.body) > _LONGEST_ANSWER:
+                raise UpstreamMalformed(f"its answer is longer than {_LONGEST_ANSWER} bytes")
+            self.complete = not message.get("more_body", False)
+
+
+def _asking(body: bytes, replay: Replay) -> Receive:
+    """The service's ``receive``: the question's body, and then the client's departure."""
+    asked = False
+
+    async def receive() -> Message:
+        nonlocal asked
+        if not asked:
+            asked = True
+            return {"type": "http.request", "body": body, "more_body": False}
+        await replay.departure()
+        return {"type": "http.disconnect"}
+
+    return receive
+
+
+def _straight(path: bytes) -> bool:
+    segments = unquote_to_bytes(path).replace(b"\\", b"/").split(b"/")
+    return path.startswith(b"/") and b"." not in segments and b".." not in segments
+
+
+def _refusal(answer: _Answer) -> Reply:
+    if not answer.complete or not (400 <= answer.status < 500 or answer.status in _REDIRECTS):
+        _log.error("the authorisation service answered %d, so the request is refused", answer.status)
+        return _forbidden()
+    headers = tuple(pair for pair in answer.headers if pair[0] in _REFUSAL_HEADERS)
+    return Reply(answer.status, headers, answer.body)
+
+
+def _forbidden() -> Reply:
+    message = {"message": "The request is not permitted.", "type": "permission_denied", "param": None, "code": None}
+    return json_reply(403, {"error": message})
+
+
+def _too_large() -> Reply:
+    message = {"message": "The request body is too large.", "type": "request_too_large", "param": None, "code": None}
+    return json_reply(413, {"error": message})

@@ -1,0 +1,92 @@
+"""A request for several readers, one after the other: what was read is kept, the rest is read as it comes.
+
+Facts
+- Exactly one task may call ``receive``. One pending call is kept here and each reader in its turn waits for
+  it, so a reader that is cancelled takes no message with it.
+- After the body the same call waits for ``http.disconnect``.
+- Pieces are kept joined: a client that sends single bytes must not cost a message each.
+"""
+
+import asyncio
+
+from starlette.types import Message, Receive
+
+
+class Replay:
+    """The request behind ``receive``, kept up to ``limit`` bytes of its body.
+
+    One reader at a time. The first one gets each piece as it arrives; a later one gets in one piece what was
+    read before it. A body that grows over ``limit`` is forgotten as it is read, and is ``whole`` no more.
+    """
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._kept = bytearray()
+        self._read = 0
+        self._forgotten = 0
+        self._forgetting = False
+        self._complete = False
+        self._gone = False
+        self._pending: asyncio.Task[None] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether a new reader would still see the body from its beginning."""
+        return self._forgotten == 0
+
+    def reader(self, *, last: bool = False) -> Receive:
+        """A ``receive`` that begins at the beginning; after the ``last`` one there is none, so nothing is kept."""
+        self._forgetting = self._forgetting or last
+        position, told = 0, False
+
+        async def receive() -> Message:
+            nonlocal position, told
+            while position == self._read and told == self._complete:
+                if self._gone:
+                    return {"type": "http.disconnect"}
+                if self._forgetting and self._pending is None:
+                    return await self._receive()
+                await self._more()
+            piece = self._taken(position)
+            position, told = self._read, self._complete
+            return {"type": "http.request", "body": piece, "more_body": not told}
+
+        return receive
+
+    async def departure(self) -> None:
+        """Wait until the client has left; reads ahead no more of the body than may be kept."""
+        while not self._gone:
+            if self._forgetting:
+                await asyncio.get_running_loop().create_future()  # never done: the caller stops waiting
+            await self._more()
+
+    async def aclose(self) -> None:
+        """Stop waiting for the client."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)
+
+    def _taken(self, position: int) -> bytes:
+        piece = bytes(self._kept[position - self._forgotten :])
+        if self._forgetting:
+            self._forgotten = self._read
+            self._kept.clear()
+        return piece
+
+    async def _more(self) -> None:
+        pending = self._pending = self._pending or asyncio.create_task(self._read_one())
+        await asyncio.wait([pending])  # unlike awaiting it, this leaves it alone when the reader is cancelled
+        self._pending = None
+        pending.result()
+
+    async def _read_one(self) -> None:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self._gone = True
+            return
+        self._kept += message.get("body", b"")
+        self._read = self._forgotten + len(self._kept)
+        self._complete = not message.get("more_body", False)
+        self._forgetting = self._forgetting or len(self._kept) > self._limit

@@ -1,0 +1,89 @@
+"""Certificates that Gateways name: whether a reference leads to a usable pair."""
+
+import ssl
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway_filters.gateway_api.conditions import Conditions
+from gateway_filters.gateway_api.grants import granted
+from gateway_filters.gateway_api.objects import namespace_of
+from gateway_filters.gateway_api.resources import (
+    ConfigMap,
+    ObjectReference,
+    Resource,
+    Secret,
+    SecretObjectReference,
+)
+from gateway_filters.gateway_api.translation import Context, text_of
+
+
+def check_certificate(
+    context: Context, owner: Resource, ref: SecretObjectReference, conditions: Conditions, reason: str
+) -> None:
+    """Fail ``ResolvedRefs`` unless ``ref`` names a Secret with a certificate and its key.
+
+    ``reason`` is for a reference that leads nowhere; one that no ReferenceGrant allows is ``RefNotPermitted``.
+    """
+    namespace = ref.namespace or namespace_of(owner)
+    subject = f"{ref.kind} {namespace}/{ref.name}"
+    if (ref.group, ref.kind) != ("", "Secret"):
+        conditions.fail("ResolvedRefs", reason, f"a certificate cannot be in a {ref.kind}")
+    elif not granted(context.objects, owner, "", "Secret", namespace, ref.name):
+        conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
+    elif not _is_pair(context.objects.find("", "Secret", namespace, ref.name)):
+        conditions.fail("ResolvedRefs", reason, f"{subject} has no certificate with its key")
+
+
+def check_authorities(
+    context: Context, owner: Resource, refs: Sequence[ObjectReference], conditions: Conditions
+) -> None:
+    """Fail ``ResolvedRefs``, and ``Accepted`` when none is usable, for CA certificates that cannot be had."""
+    good = sum(_check_authority(context, owner, ref, conditions) for ref in refs)
+    if not good:
+        conditions.fail("Accepted", "NoValidCACertificate", "no CA certificate can be used")
+
+
+def _check_authority(context: Context, owner: Resource, ref: ObjectReference, conditions: Conditions) -> bool:
+    namespace = ref.namespace or namespace_of(owner)
+    subject = f"{ref.kind} {namespace}/{ref.name}"
+    if (ref.group, ref.kind) not in (("", "ConfigMap"), ("", "Secret")):
+        conditions.fail("ResolvedRefs", "InvalidCACertificateKind", f"CA certificates cannot be in a {ref.kind}")
+        return False
+    if not granted(context.objects, owner, ref.group, ref.kind, namespace, ref.name):
+        conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
+        return False
+    found = context.objects.find(ref.group, ref.kind, namespace, ref.name)
+    text = text_of(found, "ca.crt") if isinstance(found, (ConfigMap, Secret)) else None
+    if text is None or not _loads(text):
+        conditions.fail("ResolvedRefs", "InvalidCACertificateRef", f"{subject} has no CA certificates")
+        return False
+    return True
+
+
+def _loads(bundle: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=bundle)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
+def _is_pair(found: Resource | None) -> bool:
+    if not isinstance(found, Secret):
+        return False
+    certificate, key = text_of(found, "tls.crt"), text_of(found, "tls.key")
+    return certificate is not None and key is not None and _match(certificate, key)
+
+
+def _match(certificate: str, key: str) -> bool:
+    # The ssl module reads keys from files only; the folder is the process's own and goes at once.
+    with tempfile.TemporaryDirectory(prefix="gateway-filters-") as folder:
+        pair = Path(folder) / "pair.pem"
+        pair.touch(mode=0o600)
+        pair.write_text(f"{certificate}\n{key}\n")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair)
+        except (ssl.SSLError, ValueError):
+            return False
+    return True

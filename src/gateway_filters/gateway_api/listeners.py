@@ -1,0 +1,254 @@
+"""Gateways and ListenerSets into listeners, with their conditions.
+
+A Gateway is ours when its GatewayClass is not among the objects or names our controller.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway_filters.gateway_api.addresses import Addresses, addresses_of
+from gateway_filters.gateway_api.certificates import check_authorities, check_certificate
+from gateway_filters.gateway_api.conditions import Conditions
+from gateway_filters.gateway_api.documents import Location
+from gateway_filters.gateway_api.objects import namespace_of
+from gateway_filters.gateway_api.resources import (
+    GATEWAY_GROUP,
+    FrontendValidation,
+    Gateway,
+    GatewayClass,
+    Listener,
+    ListenerSet,
+)
+from gateway_filters.gateway_api.selection import selected
+from gateway_filters.gateway_api.translation import Context, age, qualified
+from gateway_filters.routing import Route
+
+CONTROLLER = "gateway-filters/controller"
+PROTOCOLS = ("HTTP", "HTTPS")
+
+
+@dataclass
+class ListenerView:
+    """A listener while routes attach to it: who it belongs to, what is said of it, what it serves."""
+
+    owner: Gateway | ListenerSet
+    gateway: "GatewayView"
+    spec: Listener
+    location: Location
+    conditions: Conditions
+    kinds: tuple[str, ...] = ()
+    attached: set[str] = field(default_factory=set[str])
+    routes: list[Route] = field(default_factory=list[Route])
+
+    @property
+    def name(self) -> str:
+        """Namespace, owner and listener."""
+        return f"{qualified(self.owner)}/{self.spec.name}"
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may come in here."""
+        return self.conditions.holds("Programmed")
+
+
+@dataclass
+class GatewayView:
+    """A Gateway or ListenerSet with its listeners."""
+
+    resource: Gateway | ListenerSet
+    conditions: Conditions
+    addresses: Addresses
+    listeners: list[ListenerView] = field(default_factory=list[ListenerView])
+
+
+def view_gateways(context: Context) -> list[GatewayView]:
+    """All Gateways that are ours, then all ListenerSets of them, older ones first, conflicts settled."""
+    gateways = [
+        _gateway(context, each) for each in sorted(context.objects.of(Gateway), key=age) if _ours(context, each)
+    ]
+    parents = {qualified(view.resource): view for view in gateways}
+    sets: list[GatewayView] = []
+    for each in sorted(context.objects.of(ListenerSet), key=age):
+        ref = each.spec.parent_ref
+        parent = parents.get(f"{ref.namespace or namespace_of(each)}/{ref.name}")
+        if parent is not None and (ref.group, ref.kind) == (GATEWAY_GROUP, "Gateway"):
+            sets.append(_listener_set(context, each, parent))
+    _settle_conflicts([*gateways, *sets])
+    for view in (*gateways, *sets):
+        _conclude(context, view)
+    return [*gateways, *sets]
+
+
+def _ours(context: Context, gateway: Gateway) -> bool:
+    found = context.objects.find(GATEWAY_GROUP, "GatewayClass", "", gateway.spec.gateway_class_name)
+    return not isinstance(found, GatewayClass) or found.spec.controller_name == CONTROLLER
+
+
+def _gateway(context: Context, gateway: Gateway) -> GatewayView:
+    view = GatewayView(gateway, Conditions("Accepted", "Programmed"), addresses_of(gateway, context.host))
+    for reason, sentence in view.addresses.unsupported:
+        view.conditions.fail("Accepted", reason, sentence)
+    for reason, sentence in view.addresses.unusable:
+        view.conditions.fail("Programmed", reason, sentence)
+    _client_certificate(context, gateway, view.conditions)
+    if gateway.spec.infrastructure and gateway.spec.infrastructure.parameters_ref:
+        view.conditions.fail("Accepted", "InvalidParameters", "parametersRef of infrastructure is not supported")
+    if any(each.mode == "AllowInsecureFallback" for each in _validations(gateway)):
+        view.conditions.state("InsecureFrontendValidationMode", "ConfigurationChanged")
+    view.listeners = [
+        _listener(context, gateway, view, each, ("spec", "listeners", index))
+        for index, each in enumerate(gateway.spec.listeners)
+    ]
+    return view
+
+
+def _validations(gateway: Gateway) -> list[FrontendValidation]:
+    frontend = gateway.spec.tls and gateway.spec.tls.frontend
+    if not frontend:
+        return []
+    written = [frontend.default.validation, *(each.tls.validation for each in frontend.per_port)]
+    return [each for each in written if each is not None]
+
+
+def _client_certificate(context: Context, gateway: Gateway, conditions: Conditions) -> None:
+    backend = gateway.spec.tls and gateway.spec.tls.backend
+    if backend and backend.client_certificate_ref:
+        conditions.state("ResolvedRefs", "ResolvedRefs")
+        check_certificate(context, gateway, backend.client_certificate_ref, conditions, "InvalidClientCertificateRef")
+
+
+def _listener_set(context: Context, each: ListenerSet, parent: GatewayView) -> GatewayView:
+    view = GatewayView(each, Conditions("Accepted", "Programmed"), parent.addresses)
+    assert isinstance(parent.resource, Gateway)
+    allowed = parent.resource.spec.allowed_listeners
+    scope = allowed.namespaces if allowed else None
+    if scope is None or not selected(context, scope.from_, scope.selector, each, parent.resource):
+        for name in ("Accepted", "Programmed"):
+            view.conditions.fail(name, "NotAllowed", f"Gateway {qualified(parent.resource)} does not allow it")
+    elif not parent.conditions.holds("Accepted"):
+        for name in ("Accepted", "Programmed"):
+            view.conditions.fail(name, "ParentNotAccepted", "its Gateway is not accepted")
+    view.listeners = [
+        _listener(context, each, parent, listener, ("spec", "listeners", index))
+        for index, listener in enumerate(each.spec.listeners)
+    ]
+    return view
+
+
+def _listener(
+    context: Context, owner: Gateway | ListenerSet, gateway: GatewayView, spec: Listener, location: Location
+) -> ListenerView:
+    conditions = Conditions("Accepted", "Programmed", "ResolvedRefs")
+    conditions.state("Conflicted", "NoConflicts", holds=False)
+    view = ListenerView(owner, gateway, spec, location, conditions)
+    if spec.protocol not in PROTOCOLS:
+        conditions.fail("Accepted", "UnsupportedProtocol", f"protocol {spec.protocol} is not supported")
+        return view
+    view.kinds = _kinds(spec, conditions)
+    if spec.protocol == "HTTPS":
+        _check_tls(context, view)
+    return view
+
+
+def _kinds(spec: Listener, conditions: Conditions) -> tuple[str, ...]:
+    asked = spec.allowed_routes.kinds
+    unknown = [each.kind for each in asked if (each.group, each.kind) != (GATEWAY_GROUP, "HTTPRoute")]
+    if unknown:
+        conditions.fail("ResolvedRefs", "InvalidRouteKinds", f"routes of kind {', '.join(unknown)} are not supported")
+    return () if asked and len(unknown) == len(asked) else ("HTTPRoute",)
+
+
+def _check_tls(context: Context, view: ListenerView) -> None:
+    tls = view.spec.tls
+    if tls is None or not tls.certificate_refs:
+        view.conditions.fail("ResolvedRefs", "InvalidCertificateRef", "an HTTPS listener needs certificateRefs")
+        return
+    for ref in tls.certificate_refs:
+        check_certificate(context, view.owner, ref, view.conditions, "InvalidCertificateRef")
+    assert isinstance(view.gateway.resource, Gateway)
+    validation = _frontend(view.gateway.resource, view.spec.port)
+    if validation is not None:
+        check_authorities(context, view.gateway.resource, validation.ca_certificate_refs, view.conditions)
+
+
+def _frontend(gateway: Gateway, port: int) -> FrontendValidation | None:
+    frontend = gateway.spec.tls and gateway.spec.tls.frontend
+    if not frontend:
+        return None
+    own = next((each.tls for each in frontend.per_port if each.port == port), frontend.default)
+    return own.validation
+
+
+def _settle_conflicts(views: list[GatewayView]) -> None:
+    """Of listeners that cannot share a socket the first one stays; within one object, none does."""
+    taken: dict[tuple[str, int], list[ListenerView]] = {}
+    for view in views:
+        if not view.conditions.holds("Accepted"):
+            continue
+        for listener in view.listeners:
+            for address in view.addresses.bound:
+                _settle(listener, taken.setdefault((address, listener.spec.port), []))
+
+
+def _settle(listener: ListenerView, earlier: list[ListenerView]) -> None:
+    for other in earlier:
+        reason = _conflict(listener.spec, other.spec)
+        if reason is None:
+            continue
+        _lose(listener, reason, other)
+        if other.owner is listener.owner:
+            _lose(other, reason, listener)
+            continue
+        return
+    if not listener.conditions.holds("Conflicted"):
+        earlier.append(listener)
+
+
+def _conflict(one: Listener, other: Listener) -> str | None:
+    if one.protocol != other.protocol:
+        return "ProtocolConflict"
+    return "HostnameConflict" if one.hostname == other.hostname else None
+
+
+def _lose(listener: ListenerView, reason: str, other: ListenerView) -> None:
+    listener.conditions.state("Conflicted", reason, f"listener {other.name} has the port already")
+    if isinstance(listener.owner, ListenerSet):
+        listener.conditions.fail("Accepted", reason, f"listener {other.name} has the port already")
+
+
+def _conclude(context: Context, view: GatewayView) -> None:
+    """Programmed, and what the listeners mean for the whole."""
+    for listener in view.listeners:
+        _conclude_listener(view, listener)
+    good = sum(_is_valid(listener) for listener in view.listeners)
+    if not good:
+        view.conditions.fail("Accepted", "ListenersNotValid", "none of its listeners is valid")
+        view.conditions.fail("Programmed", _reason(view), "none of its listeners is valid")
+    elif good < len(view.listeners) and view.conditions.holds("Accepted"):
+        view.conditions.state("Accepted", "ListenersNotValid", "some of its listeners are not valid")
+    for listener in view.listeners:
+        for condition in listener.conditions:
+            if condition.holds == (condition.type == "Conflicted"):
+                context.problem(listener.owner, listener.location, condition.message or condition.reason)
+    for condition in view.conditions:
+        if not condition.holds:
+            context.problem(view.resource, ("spec",), condition.message or condition.reason)
+
+
+def _reason(view: GatewayView) -> str:
+    return "ListenersNotValid" if isinstance(view.resource, ListenerSet) else "Invalid"
+
+
+def _conclude_listener(view: GatewayView, listener: ListenerView) -> None:
+    conditions = listener.conditions
+    if not view.conditions.holds("Accepted") or not view.conditions.holds("Programmed"):
+        conditions.fail("Programmed", "Pending", f"{view.resource.kind} {qualified(view.resource)} is not programmed")
+    elif not _is_valid(listener):
+        conditions.fail("Programmed", "Invalid", "the listener is not valid")
+    elif listener.spec.protocol == "HTTPS":
+        conditions.fail("Programmed", "Pending", "HTTPS listeners are not served yet")
+
+
+def _is_valid(listener: ListenerView) -> bool:
+    conditions = listener.conditions
+    resolved = conditions.holds("ResolvedRefs") or bool(listener.kinds and listener.spec.protocol == "HTTP")
+    return conditions.holds("Accepted") and resolved and not conditions.holds("Conflicted")

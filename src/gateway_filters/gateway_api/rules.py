@@ -1,0 +1,216 @@
+"""A rule of an HTTPRoute into what its routes have in common: filters, backends, and everything besides."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from gateway_filters.errors import ConfigurationError, ManifestError
+from gateway_filters.filters import Filter, Refusal, URLRewrite
+from gateway_filters.gateway_api import extensions as _extensions  # adds its row
+from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_backend
+from gateway_filters.gateway_api.documents import Location
+from gateway_filters.gateway_api.filters import FilterSite, translate_filter
+from gateway_filters.gateway_api.resources import (
+    HTTPBackendRef,
+    HTTPExternalAuth,
+    HTTPRequestMirror,
+    HTTPRoute,
+    HTTPRouteRule,
+    RouteFilter,
+)
+from gateway_filters.gateway_api.resources import SessionPersistence as WrittenPersistence
+from gateway_filters.gateway_api.resources.scalars import milliseconds
+from gateway_filters.gateway_api.tls_policies import TLSPolicies
+from gateway_filters.gateway_api.translation import Context, qualified
+from gateway_filters.matching import CookieMatch, CookieRegexMatch
+from gateway_filters.message.text import header_name
+from gateway_filters.routing import (
+    Backend,
+    ExternalAuth,
+    Mirror,
+    Retry,
+    Route,
+    SessionPersistence,
+    Timeouts,
+    Unusable,
+    WeightedBackend,
+)
+
+__all__ = ["RuleTranslator", "RuleView", "_extensions"]
+
+_STEPS = ("RequestMirror", "ExternalAuth")
+
+
+@dataclass
+class RuleView:
+    """What a rule means, as a route without a match, and what is wrong with it."""
+
+    route: Route
+    cookies: tuple[tuple[CookieMatch | CookieRegexMatch, ...], ...] = ((),)
+    unresolved: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    unsupported: list[str] = field(default_factory=list[str])
+
+
+class RuleTranslator:
+    """Translates one rule for listeners on one port."""
+
+    def __init__(
+        self, context: Context, policies: TLSPolicies, route: HTTPRoute, index: int, listener_port: int
+    ) -> None:
+        self._context = context
+        self._policies = policies
+        self._route = route
+        self._rule: HTTPRouteRule = route.spec.rules[index]
+        self._location: Location = ("spec", "rules", index)
+        self._port = listener_port
+        self._view = RuleView(Route(f"{qualified(route)}/rules/{index}"))
+        self._host_of_backend = False
+
+    def view(self) -> RuleView:
+        """The rule's meaning; raises ``ManifestError`` for a value that cannot be meant."""
+        rule, view = self._rule, self._view
+        view.route = replace(
+            view.route,
+            filters=tuple(self._filters(rule.filters, self._location, self._prefix())),
+            mirrors=tuple(self._mirrors()),
+            auth=tuple(self._auth()),
+            backends=tuple(self._backend(index, ref) for index, ref in enumerate(rule.backend_refs)),
+            timeouts=self._timeouts(),
+            retry=self._retry(),
+            session=self._session(rule.session_persistence),
+        )
+        if sum(isinstance(each, URLRewrite) for each in view.route.filters) > 1:
+            self._unsupported(self._location, "two filters rewrite the URL")
+        if view.unsupported:
+            refusal = Refusal(f"rule {view.route.name} is not supported as it is written")
+            view.route = replace(view.route, filters=(refusal,))
+        return view
+
+    def _prefix(self) -> str | None:
+        # A rule with ReplacePrefixMatch has exactly one match, so the filter can carry that match's prefix.
+        path = self._rule.matches[0].path
+        return path.value if path.type == "PathPrefix" and len(self._rule.matches) == 1 else None
+
+    def _filters(self, written: tuple[RouteFilter, ...], location: Location, prefix: str | None) -> Iterator[Filter]:
+        for index, each in enumerate(written):
+            if each.type in _STEPS and location == self._location:
+                continue
+            site = FilterSite(self._context, self._route, (*location, "filters", index), prefix, self._port)
+            try:
+                yield from translate_filter(each, site)
+            except ManifestError:
+                raise
+            except ConfigurationError as error:
+                # What the schema takes and the text of the specification forbids is a condition, not an error.
+                self._unsupported(site.location, str(error))
+            self._take(site)
+
+    def _take(self, site: FilterSite) -> None:
+        self._view.unresolved.extend(site.unresolved)
+        self._view.unsupported.extend(site.unsupported)
+        self._view.cookies = site.cookies or self._view.cookies
+        self._host_of_backend |= site.host_of_backend
+
+    def _unsupported(self, location: Location, sentence: str) -> None:
+        self._view.unsupported.append(self._context.problem(self._route, location, sentence))
+
+    def _resolve(self, ref: HTTPBackendRef | HTTPRequestMirror | HTTPExternalAuth, location: Location) -> Backend:
+        target = ref if isinstance(ref, HTTPBackendRef) else ref.backend_ref
+        try:
+            return resolve_backend(self._context, self._policies, self._route, target)
+        except UnusableBackendError as error:
+            self._context.problem(self._route, location, str(error))
+            if error.reason:
+                self._view.unresolved.append((error.reason, str(error)))
+            raise
+
+    def _backend(self, index: int, ref: HTTPBackendRef) -> WeightedBackend:
+        location = (*self._location, "backendRefs", index)
+        filters = tuple(self._filters(ref.filters, location, self._prefix()))
+        try:
+            backend = self._resolve(ref, location)
+        except UnusableBackendError as error:
+            return WeightedBackend(Unusable(ref.name, str(error)), ref.weight, filters)
+        return WeightedBackend(backend, ref.weight, (*self._host(backend, location), *filters))
+
+    def _host(self, backend: Backend, location: Location) -> Iterator[Filter]:
+        """The rewrite of a hostname of type Backend, which only the chosen backend knows."""
+        if not self._host_of_backend:
+            return
+        hosts = {each.host for each in (*backend.endpoints, *backend.fallback)}
+        if len(hosts) == 1:
+            yield URLRewrite(hostname=hosts.pop())
+        else:
+            self._unsupported(location, "a hostname of type Backend needs a backend with one host")
+
+    def _steps(self, kind: str) -> Iterator[tuple[Location, RouteFilter]]:
+        for index, each in enumerate(self._rule.filters):
+            if each.type == kind:
+                yield (*self._location, "filters", index), each
+
+    def _mirrors(self) -> Iterator[Mirror]:
+        for location, each in self._steps("RequestMirror"):
+            mirror = each.request_mirror
+            assert mirror is not None
+            try:
+                yield Mirror(self._resolve(mirror, location), _share(mirror))
+            except UnusableBackendError:
+                continue  # noted already; the request itself goes on (Gateway API, HTTPRequestMirrorFilter)
+
+    def _auth(self) -> Iterator[ExternalAuth]:
+        for location, each in self._steps("ExternalAuth"):
+            auth = each.external_auth
+            assert auth is not None
+            if auth.http is None:
+                self._unsupported((*location, "externalAuth", "protocol"), "external auth over gRPC is not supported")
+                continue
+            try:
+                yield _external_auth(self._resolve(auth, location), auth)
+            except UnusableBackendError as error:
+                self._view.unsupported.append(str(error))
+
+    def _timeouts(self) -> Timeouts:
+        written = self._rule.timeouts
+        return Timeouts() if written is None else Timeouts(_seconds(written.request), _seconds(written.backend_request))
+
+    def _retry(self) -> Retry | None:
+        written = self._rule.retry
+        if written is None:
+            return None
+        default = Retry()
+        attempts = default.attempts if written.attempts is None else written.attempts
+        return Retry(attempts, frozenset(written.codes), _seconds(written.backoff) or default.backoff)
+
+    def _session(self, written: WrittenPersistence | None) -> SessionPersistence | None:
+        if written is None:
+            return None
+        lifetime = _seconds(written.absolute_timeout)
+        if written.header is not None:
+            return SessionPersistence(written.header.name, header=True, lifetime=lifetime)
+        assert written.cookie is not None
+        # Rules must not share sessions, so a cookie without a name is named after its rule.
+        name = written.cookie.name or "session-" + self._view.route.name.replace("/", "-")
+        permanent = written.cookie.lifetime_type == "Permanent"
+        return SessionPersistence(name, path=written.cookie.path, lifetime=lifetime, permanent=permanent)
+
+
+def _share(mirror: HTTPRequestMirror) -> float:
+    if mirror.fraction is not None:
+        return mirror.fraction.numerator / mirror.fraction.denominator
+    return 1.0 if mirror.percent is None else mirror.percent / 100
+
+
+def _external_auth(backend: Backend, auth: HTTPExternalAuth) -> ExternalAuth:
+    http = auth.http
+    assert http is not None
+    return ExternalAuth(
+        backend,
+        path=http.path or "",
+        request_headers=tuple(header_name(name) for name in http.allowed_headers),
+        response_headers=tuple(header_name(name) for name in http.allowed_response_headers),
+        max_body=(auth.forward_body.max_size or 0) if auth.forward_body else 0,
+    )
+
+
+def _seconds(duration: str | None) -> float | None:
+    """Seconds of a duration; None for none and for zero, which switches a limit off."""
+    return (milliseconds(duration) / 1000 or None) if duration is not None else None

@@ -1,0 +1,31 @@
+"""Services and their EndpointSlices into endpoints."""
+
+from gateway_filters.gateway_api.objects import Objects, namespace_of
+from gateway_filters.gateway_api.resources import Service, ServicePort
+from gateway_filters.routing import Endpoint
+
+PROTOCOLS = {
+    "kubernetes.io/h2c": "h2c",
+    "kubernetes.io/ws": "ws",
+    "kubernetes.io/wss": "ws",
+}
+"""What an appProtocol asks for; any other one means HTTP/1.1."""
+
+
+def port_of(service: Service, number: int) -> ServicePort | None:
+    """The Service's port of that number, or None."""
+    return next((port for port in service.spec.ports if port.port == number), None)
+
+
+def endpoints_of(objects: Objects, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:
+    """The ready endpoints behind a port of a Service: slices are found by label, their ports by name."""
+    return tuple(
+        Endpoint(f"[{address}]" if each.address_type == "IPv6" else address, target.port)
+        for each in objects.slices_of(namespace_of(service), service.metadata.name)
+        for target in each.ports
+        if target.name == (port.name or "") and target.port is not None
+        for endpoint in each.endpoints
+        # What is not said counts as ready (Kubernetes, EndpointConditions).
+        if endpoint.conditions.ready is not False
+        for address in endpoint.addresses
+    )

@@ -1,0 +1,173 @@
+"""Status as a controller writes it: the standard shapes of Gateway API, as plain JSON values."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from gateway_filters.gateway_api.conditions import Conditions
+from gateway_filters.gateway_api.listeners import CONTROLLER, GatewayView, ListenerView
+from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
+from gateway_filters.gateway_api.resources import (
+    GATEWAY_GROUP,
+    Backend,
+    BackendTLSPolicy,
+    Gateway,
+    GatewayClass,
+    ListenerSet,
+)
+from gateway_filters.gateway_api.routes import RouteView
+from gateway_filters.gateway_api.tls_policies import TLSPolicies
+from gateway_filters.gateway_api.translation import Context
+
+Json = dict[str, Any]
+
+
+def statuses(
+    context: Context, gateways: list[GatewayView], routes: list[RouteView], policies: TLSPolicies, now: str
+) -> dict[Key, Json]:
+    """The status of every object that has one; ``now`` is the time of the conditions, RFC 3339."""
+    writer = _Writer(context, now)
+    status: dict[Key, Json] = {}
+    for each in context.objects.of(GatewayClass):
+        if each.spec.controller_name == CONTROLLER:
+            status[key_of(each)] = writer.gateway_class(each)
+    for view in gateways:
+        status[key_of(view.resource)] = writer.gateway(view, gateways)
+    for route in routes:
+        status[key_of(route.resource)] = writer.route(route)
+    ancestors = _ancestors(routes)
+    for policy in context.objects.of(BackendTLSPolicy):
+        status[key_of(policy)] = writer.policy(policy, policies, ancestors)
+    for backend in context.objects.of(Backend):
+        status[key_of(backend)] = writer.backend(backend)
+    return status
+
+
+class _Writer:
+    """Writes statuses that carry the time and the generation of what they are about."""
+
+    def __init__(self, context: Context, now: str) -> None:
+        self._context = context
+        self._now = now
+
+    def gateway_class(self, resource: GatewayClass) -> Json:
+        conditions = Conditions("Accepted", "SupportedVersion")
+        if resource.spec.parameters_ref is not None:
+            conditions.fail("Accepted", "InvalidParameters", "parametersRef is not supported")
+        return {"conditions": self._conditions(conditions, self._context.generation(resource))}
+
+    def gateway(self, view: GatewayView, views: list[GatewayView]) -> Json:
+        generation = self._context.generation(view.resource)
+        status: Json = {"conditions": self._conditions(view.conditions, generation)}
+        if isinstance(view.resource, Gateway):
+            status["addresses"] = [
+                {"type": "IPAddress" if _is_address(value) else "Hostname", "value": value}
+                for value in view.addresses.bound
+            ]
+            status["attachedListenerSets"] = sum(_attached(each, view) for each in views)
+        status["listeners"] = [self._listener(each, generation) for each in view.listeners]
+        return status
+
+    def route(self, view: RouteView) -> Json:
+        generation = self._context.generation(view.resource)
+        parents = [
+            {
+                "parentRef": {
+                    "group": parent.ref.group,
+                    "kind": parent.ref.kind,
+                    **_given(namespace=parent.ref.namespace),
+                    "name": parent.ref.name,
+                    **_given(sectionName=parent.ref.section_name, port=parent.ref.port),
+                },
+                "controllerName": CONTROLLER,
+                "conditions": self._conditions(parent.conditions, generation),
+            }
+            for parent in view.parents
+        ]
+        return {"parents": parents}
+
+    def policy(
+        self, policy: BackendTLSPolicy, policies: TLSPolicies, ancestors: dict[tuple[str, ...], dict[str, Json]]
+    ) -> Json:
+        conditions = policies.conditions[key_of(policy)]
+        written = self._conditions(conditions, self._context.generation(policy))
+        found = {name: ref for target in policies.targets_of(policy) for name, ref in ancestors.get(target, {}).items()}
+        return {
+            "ancestors": [
+                {"ancestorRef": ref, "controllerName": CONTROLLER, "conditions": written} for ref in found.values()
+            ]
+        }
+
+    def backend(self, backend: Backend) -> Json:
+        conditions = Conditions("Accepted")
+        if backend.spec.type != "Endpoints" or backend.spec.tls is not None:
+            conditions.fail("Accepted", "Invalid", "type DynamicResolver and tls are not supported")
+        return {"conditions": self._conditions(conditions, self._context.generation(backend))}
+
+    def _listener(self, view: ListenerView, generation: int) -> Json:
+        return {
+            "name": view.spec.name,
+            "supportedKinds": [{"group": GATEWAY_GROUP, "kind": kind} for kind in view.kinds],
+            "attachedRoutes": len(view.attached),
+            "conditions": self._conditions(view.conditions, generation),
+        }
+
+    def _conditions(self, conditions: Conditions, generation: int) -> list[Json]:
+        return [
+            {
+                "type": each.type,
+                "status": "True" if each.holds else "False",
+                "reason": each.reason,
+                "message": each.message,
+                "observedGeneration": generation,
+                "lastTransitionTime": self._now,
+            }
+            for each in conditions
+        ]
+
+
+def _given(**fields: object) -> Json:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _is_address(value: str) -> bool:
+    return ":" in value or value.replace(".", "").isdigit()
+
+
+def _attached(each: GatewayView, gateway: GatewayView) -> bool:
+    return (
+        isinstance(each.resource, ListenerSet)
+        and each.conditions.holds("Accepted")
+        and any(listener.gateway is gateway for listener in each.listeners)
+    )
+
+
+def _ancestors(routes: list[RouteView]) -> dict[tuple[str, ...], dict[str, Json]]:
+    """By target of a policy: the Gateways whose routes lead there, by name."""
+    found: dict[tuple[str, ...], dict[str, Json]] = {}
+    for view in routes:
+        gateways = {
+            listener.gateway.resource.metadata.name: listener.gateway.resource
+            for parent in view.parents
+            for listener, _ in parent.listeners
+        }
+        for target in _targets(view):
+            refs = found.setdefault(target, {})
+            refs.update({name: _reference(gateway) for name, gateway in gateways.items()})
+    return found
+
+
+def _targets(view: RouteView) -> Iterator[tuple[str, str, str, str]]:
+    for rule in view.resource.spec.rules:
+        mirrored = [each.request_mirror.backend_ref for each in rule.filters if each.request_mirror]
+        asked = [each.external_auth.backend_ref for each in rule.filters if each.external_auth]
+        for ref in (*rule.backend_refs, *mirrored, *asked):
+            yield (ref.namespace or namespace_of(view.resource), ref.group, ref.kind, ref.name)
+
+
+def _reference(gateway: Gateway | ListenerSet) -> Json:
+    return {
+        "group": GATEWAY_GROUP,
+        "kind": "Gateway",
+        "namespace": namespace_of(gateway),
+        "name": gateway.metadata.name,
+    }

@@ -1,0 +1,112 @@
+"""BackendTLSPolicies: which one counts for a backend, and the TLS it means.
+
+A policy that cannot be met makes its backend unusable: never is a request sent in plain text instead.
+"""
+
+import ssl
+from collections.abc import Iterator
+
+from gateway_filters.gateway_api.conditions import Conditions
+from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
+from gateway_filters.gateway_api.resources import (
+    BackendTLSPolicy,
+    ConfigMap,
+    LocalObjectReference,
+    PolicyTargetReference,
+    Secret,
+)
+from gateway_filters.gateway_api.translation import Context, age, qualified, text_of
+from gateway_filters.routing import BackendTLS
+
+Target = tuple[str, str, str, str, str | None]
+"""Namespace, group, kind, name and section of what a policy is for."""
+
+CA_KEY = "ca.crt"
+
+
+class UnmetPolicyError(Exception):
+    """The policy of a backend cannot be met; the text says why."""
+
+
+class TLSPolicies:
+    """All policies with their conditions; of several for one target the oldest counts."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._winners: dict[Target, BackendTLSPolicy] = {}
+        self._tls: dict[Key, BackendTLS | None] = {}
+        self.conditions: dict[Key, Conditions] = {}
+        for policy in sorted(context.objects.of(BackendTLSPolicy), key=age):
+            self._add(policy)
+
+    def tls_for(self, namespace: str, group: str, kind: str, name: str, sections: tuple[str, ...]) -> BackendTLS | None:
+        """The TLS to a backend, None where no policy asks for it; one that names the section goes first.
+
+        Raises ``UnmetPolicyError`` when the policy cannot be met.
+        """
+        for section in (*sections, None):
+            policy = self._winners.get((namespace, group, kind, name, section))
+            if policy is not None:
+                return self._met(policy)
+        return None
+
+    def targets_of(self, policy: BackendTLSPolicy) -> Iterator[tuple[str, str, str, str]]:
+        """What a policy is for: namespace, group, kind and name."""
+        return ((namespace_of(policy), ref.group, ref.kind, ref.name) for ref in policy.spec.target_refs)
+
+    def _met(self, policy: BackendTLSPolicy) -> BackendTLS:
+        tls = self._tls[key_of(policy)]
+        if tls is None:
+            raise UnmetPolicyError(f"BackendTLSPolicy {qualified(policy)} cannot be met")
+        return tls
+
+    def _add(self, policy: BackendTLSPolicy) -> None:
+        conditions = Conditions("Accepted", "ResolvedRefs")
+        self.conditions[key_of(policy)] = conditions
+        for ref in policy.spec.target_refs:
+            winner = self._winners.setdefault(_target(policy, ref), policy)
+            if winner is not policy:
+                conditions.fail("Accepted", "Conflicted", f"BackendTLSPolicy {qualified(winner)} is older")
+        self._tls[key_of(policy)] = self._resolved(policy, conditions)
+        for condition in conditions:
+            if not condition.holds:
+                self._context.problem(policy, ("spec",), condition.message)
+
+    def _resolved(self, policy: BackendTLSPolicy, conditions: Conditions) -> BackendTLS | None:
+        validation = policy.spec.validation
+        if validation.subject_alt_names:
+            conditions.fail("Accepted", "Invalid", "subjectAltNames is not supported")
+            return None
+        if validation.well_known_ca_certificates == "System":
+            return BackendTLS(validation.hostname)
+        if validation.well_known_ca_certificates is not None:
+            conditions.fail("Accepted", "Invalid", "wellKnownCACertificates must be System")
+            return None
+        bundles = [self._bundle(policy, ref, conditions) for ref in validation.ca_certificate_refs]
+        if not any(bundles):
+            conditions.fail("Accepted", "NoValidCACertificate", "no CA certificate can be used")
+        return BackendTLS(validation.hostname, "\n".join(b for b in bundles if b)) if all(bundles) else None
+
+    def _bundle(self, policy: BackendTLSPolicy, ref: LocalObjectReference, conditions: Conditions) -> str | None:
+        if (ref.group, ref.kind) not in (("", "ConfigMap"), ("", "Secret")):
+            conditions.fail("ResolvedRefs", "InvalidKind", f"CA certificates cannot be in a {ref.kind}")
+            return None
+        found = self._context.objects.find("", ref.kind, namespace_of(policy), ref.name)
+        text = text_of(found, CA_KEY) if isinstance(found, (ConfigMap, Secret)) else None
+        if text is None or not _is_bundle(text):
+            sentence = f"{ref.kind} {ref.name} has no CA certificates under {CA_KEY}"
+            conditions.fail("ResolvedRefs", "InvalidCACertificateRef", sentence)
+            return None
+        return text
+
+
+def _target(policy: BackendTLSPolicy, ref: PolicyTargetReference) -> Target:
+    return (namespace_of(policy), ref.group, ref.kind, ref.name, ref.section_name)
+
+
+def _is_bundle(text: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True

@@ -1,0 +1,50 @@
+"""Listeners: where requests come in, and which one of several on a port takes a request."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway_filters.matching.hostname import covers, host_of, precedence
+from gateway_filters.message.head import RequestHead
+from gateway_filters.routing.route import Route
+from gateway_filters.routing.table import RouteTable
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A host name on a port, with the routes attached to it.
+
+    ``name`` is ``namespace/gateway/listener``; ``addresses`` are the Gateway's, empty where it names none;
+    ``protocol`` is ``HTTP`` or ``HTTPS``.
+    """
+
+    name: str
+    port: int
+    hostname: str | None = None
+    routes: tuple[Route, ...] = ()
+    addresses: tuple[str, ...] = ()
+    protocol: str = "HTTP"
+
+
+class ListenerTable:
+    """Listeners that share a socket, most specific host name first (Gateway API, listener isolation).
+
+    Only the routes of the one listener that fits best are candidates. Listeners of one host name count as one.
+    """
+
+    def __init__(self, listeners: Iterable[Listener]) -> None:
+        by_hostname: dict[str | None, list[Route]] = {}
+        for listener in listeners:
+            by_hostname.setdefault(listener.hostname, []).extend(listener.routes)
+        ordered = sorted(by_hostname, key=precedence)
+        self._tables = tuple((hostname, RouteTable(by_hostname[hostname])) for hostname in ordered)
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All routes, in the order in which they win."""
+        return tuple(route for _, table in self._tables for route in table.routes)
+
+    def find(self, head: RequestHead) -> Route | None:
+        """The route that takes the request, or None."""
+        host = host_of(head.authority)
+        table = next((table for hostname, table in self._tables if covers(hostname, host)), None)
+        return None if table is None else table.find(head)

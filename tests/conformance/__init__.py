@@ -1,0 +1,1 @@
+"""The official Gateway API conformance cases, replayed against ``gateway-filters run``."""

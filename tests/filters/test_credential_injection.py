@@ -1,0 +1,131 @@
+"""CredentialInjection: one credential, in one header, or no request."""
+
+import pytest
+
+from gateway_filters.errors import ConfigurationError, SecretUnavailable
+from gateway_filters.filters import CredentialInjection
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.headers import Headers
+from gateway_filters.message.secret import Secret, SecretSource
+from gateway_filters.secrets import MemorySecret, MissingSecret
+
+VALUE = "Bearer sk-live-0123456789abcdef"
+SENT = VALUE.encode()
+
+
+class _Counted(SecretSource):
+    """A source that counts how often it is asked and prepared."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.prepared = 0
+
+    def current(self) -> Secret:
+        self.asked += 1
+        return Secret(f"key {self.asked}")
+
+    async def prepare(self) -> None:
+        self.prepared += 1
+
+
+def _head(*headers: tuple[bytes, bytes]) -> RequestHead:
+    return RequestHead(b"POST", b"/v1", authority=b"h", query=b"q=1", headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "client", "sent"),
+    [
+        pytest.param(False, (), [SENT], id="a bare request gets the credential"),
+        pytest.param(True, (), [SENT], id="a bare request gets it with overwrite too"),
+        pytest.param(False, (b"mine",), [b"mine"], id="without overwrite the client's header stands"),
+        pytest.param(False, (b"",), [b""], id="without overwrite even an empty header stands"),
+        pytest.param(False, (b"one", b"two"), [b"one", b"two"], id="without overwrite all of the client's stand"),
+        pytest.param(True, (b"mine",), [SENT], id="overwrite replaces the client's header"),
+        pytest.param(True, (b"",), [SENT], id="overwrite replaces an empty header"),
+        pytest.param(True, (b"one", b"", b"two"), [SENT], id="overwrite leaves exactly one"),
+    ],
+)
+@pytest.mark.parametrize("header", ["Authorization", "X-Api-Key", "api-key"])
+def test_the_credential_is_injected(header: str, overwrite: bool, client: tuple[bytes, ...], sent: list[bytes]) -> None:
+    """Without overwrite a header that exists stands, with it exactly the credential is sent, byte for byte."""
+    name = header.lower().encode()
+    others: Headers = ((b"accept", b"a"), (b"x-authorization", b"z"), (b"accept", b"b"))
+    head = _head(*others, *((name, value) for value in client))
+    after = CredentialInjection(MemorySecret(VALUE), header, overwrite=overwrite).on_request(head)
+    assert list(after.values(name)) == sent
+    assert after.without_header(name) == _head(*others)
+
+
+def test_authorization_is_the_default_and_the_client_wins() -> None:
+    """By default the header is Authorization and is not overwritten (Envoy Gateway)."""
+    injection = CredentialInjection(MemorySecret(VALUE))
+    assert injection.on_request(_head()).first(b"authorization") == SENT
+    assert injection.on_request(_head((b"authorization", b"mine"))).values(b"authorization") == (b"mine",)
+
+
+@pytest.mark.parametrize(
+    ("overwrite", "headers"),
+    [
+        pytest.param(False, (), id="without a header of the client's"),
+        pytest.param(True, (), id="with overwrite"),
+        pytest.param(True, ((b"authorization", b"mine"),), id="with overwrite and a header of the client's"),
+    ],
+)
+def test_no_secret_means_no_request(overwrite: bool, headers: Headers) -> None:
+    """A request that should have the credential never passes without it, nor with the client's instead."""
+    injection = CredentialInjection(MissingSecret("Secret default/key does not exist"), overwrite=overwrite)
+    with pytest.raises(SecretUnavailable, match="Secret default/key does not exist"):
+        injection.on_request(_head(*headers))
+
+
+def test_a_source_is_not_asked_when_the_client_may_speak() -> None:
+    """Where the client's own value may stand, the request passes even if there is no secret."""
+    source, head = _Counted(), _head((b"authorization", b""))
+    assert CredentialInjection(source).on_request(head) == head
+    assert source.asked == 0
+    assert CredentialInjection(MissingSecret("none")).on_request(head) == head
+
+
+def test_each_request_has_the_current_secret() -> None:
+    """The source is asked once for each request, so a new secret is in the next one."""
+    injection = CredentialInjection(_Counted(), "x-key")
+    assert [injection.on_request(_head()).first(b"x-key") for _ in range(3)] == [b"key 1", b"key 2", b"key 3"]
+
+
+async def test_preparing_prepares_the_source() -> None:
+    """What must wait for a remote secret waits in prepare, which asks the source to."""
+    source = _Counted()
+    await CredentialInjection(source).prepare()
+    assert (source.prepared, source.asked) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        pytest.param("", id="no name"),
+        pytest.param("x y", id="a blank"),
+        pytest.param("Authorization:", id="a colon"),
+        pytest.param("x\r\ny", id="a line end"),
+        pytest.param("é", id="a letter beyond ASCII"),
+        pytest.param("Host", id="the destination"),
+        pytest.param("Content-Length", id="the length"),
+        pytest.param("Connection", id="the connection"),
+        pytest.param("transfer-encoding", id="the framing"),
+        pytest.param("TE", id="the transfer codings"),
+        pytest.param("Upgrade", id="the protocol"),
+        pytest.param("Keep-Alive", id="the connection's lifetime"),
+    ],
+)
+def test_a_header_that_carries_no_credential_is_refused(header: str) -> None:
+    """What is no header name, and what frames or routes a message, is refused when the filter is built."""
+    with pytest.raises(ConfigurationError) as caught:
+        CredentialInjection(MemorySecret(VALUE), header)
+    assert "sk-live" not in str(caught.value)
+
+
+def test_no_text_of_the_filter_shows_the_credential() -> None:
+    """The filter's repr names the header and hides the value, as does that of the head it made."""
+    injection = CredentialInjection(MemorySecret(VALUE), "X-Api-Key", overwrite=True)
+    after = injection.on_request(_head())
+    assert "X-Api-Key" in repr(injection) and "overwrite=True" in repr(injection)
+    assert "sk-live" not in f"{injection!r} {injection} {after!r} {after}"

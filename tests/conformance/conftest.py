@@ -66,7 +66,8 @@ def outcomes(
         yield started
         for each in started.values():
             each.cancel()
-    config.stash[_OUTCOMES] = {name: each.result() for name, each in started.items() if not each.cancelled()}
+    done = {name: each for name, each in started.items() if not each.cancelled() and not each.exception()}
+    config.stash[_OUTCOMES] = {name: each.result() for name, each in done.items()}
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

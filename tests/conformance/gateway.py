@@ -18,8 +18,8 @@ _START = 20.0
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-class DidNotStart(Exception):
-    """The process ended, or said nothing, before it was ready."""
+class Misbehaved(Exception):
+    """The process ended before it should, or not as it should, or said nothing."""
 
 
 class GatewayProcess:
@@ -65,15 +65,15 @@ class GatewayProcess:
             self._kill()
             raise
         if code not in (0, -signal.SIGTERM):
-            raise DidNotStart(f"the gateway ended with {code}: {self._last_words()}")
+            raise Misbehaved(f"the gateway ended with {code}: {self._last_words()}")
 
     def _wait(self) -> None:
         end = time.monotonic() + _START
         while not any(line.startswith("ready") for line in self._stdout.read_text().splitlines()):
             if self._process.poll() is not None:
-                raise DidNotStart(f"the gateway ended at once: {self._last_words()}")
+                raise Misbehaved(f"the gateway ended at once: {self._last_words()}")
             if time.monotonic() > end:
-                raise DidNotStart(f"the gateway was not ready: {self._last_words()}")
+                raise Misbehaved(f"the gateway was not ready: {self._last_words()}")
             time.sleep(0.02)
 
     def _kill(self) -> None:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from .cases import Case, StatusAssertion, Test
 from .certificates import Certificates
-from .gateway import DidNotStart
+from .gateway import Misbehaved
 from .procedures import PROCEDURES, Procedure, Step
 from .replay import Verdict, replay
 from .stage import Stage, Unmet, staged
 
 SUITE_PATIENCE = 30.0
-_BROKEN = (DidNotStart, OSError, subprocess.TimeoutExpired)
+# What reading a status raises that has not the shape of one.
+_UNREADABLE = (LookupError, TypeError, AttributeError)
+_BROKEN = (Misbehaved, OSError, subprocess.TimeoutExpired)
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,8 @@ class Runner:
     def _step(self, step: Step, stage: Stage, test: Test) -> Verdict:
         try:
             step(stage, test, self.certificates)
-        except (Unmet, OSError) as error:
-            return Verdict("procedure", str(error))
+        except (Unmet, OSError, *_UNREADABLE) as error:
+            return Verdict("procedure", str(error) if isinstance(error, Unmet) else repr(error))
         return Verdict("procedure")
 
     def _assertions(self, stage: Stage, test: Test) -> list[Verdict]:
@@ -79,6 +81,8 @@ class Runner:
         except Unmet as unmet:
             stage.patience = self._patience_after_failure
             return Verdict(str(assertion), str(unmet))
+        except _UNREADABLE as error:
+            return Verdict(str(assertion), f"the status cannot be read: {error!r}")
         return Verdict(str(assertion))
 
     def _cases(self, stage: Stage, test: Test) -> list[Verdict]:

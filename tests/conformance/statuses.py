@@ -22,8 +22,11 @@ class Statuses:
 
     @classmethod
     def read(cls, file: Path) -> "Statuses":
-        """The file's objects; none while there is no file."""
-        return cls(load_manifests(file.read_text()) if file.exists() else ())
+        """The file's objects; none while there is no file, or only half of one."""
+        try:
+            return cls(load_manifests(file.read_text()))
+        except (FileNotFoundError, yaml.YAMLError):
+            return cls(())
 
     def get(self, kind: str, name: str) -> Manifest:
         """The object ``namespace/name``; empty while it has not been written."""

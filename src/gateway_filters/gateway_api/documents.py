@@ -27,6 +27,7 @@ Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 _LARGEST_FILE = 64 * 1024 * 1024
 _MOST_ALIASED = 10_000
 _DEEPEST = 100
+_MARK = re.compile(rb"(?m)^(?=---)")
 _PREFIX = "tag:yaml.org,2002:"
 
 
@@ -69,7 +70,7 @@ class Place:
 class Document:
     """One YAML document: its value, and its nodes for the places."""
 
-    file: str
+    chunk: "Chunk"
     value: Value
     node: Node
 
@@ -81,7 +82,7 @@ class Document:
             if below is None:
                 break
             node = below
-        return _place(self.file, node)
+        return _place(self.chunk, node)
 
     def key_place(self, location: Sequence[str | int]) -> Place:
         """Where the key of the value at ``location`` stands: for a key that should not be there."""
@@ -91,7 +92,7 @@ class Document:
         if isinstance(parent, MappingNode):
             for key, _ in _pairs(parent):
                 if key.value == location[-1]:
-                    return _place(self.file, key)
+                    return _place(self.chunk, key)
         return self.place(location)
 
 
@@ -103,23 +104,46 @@ def subject(kind: str | None, name: str | None, location: Location) -> str:
     return f"{words}: " if words else ""
 
 
-def read_documents(file: Path) -> Iterator[Document]:
-    """The documents of a YAML or JSON file; empty ones are left out.
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The text of one document of a file, and how many lines stand before it."""
+
+    file: str
+    text: bytes
+    lines_before: int
+
+
+def read_chunks(file: Path) -> Iterator[Chunk]:
+    """A file cut at its document marks, so that documents can be read one by one, and again only when changed.
+
+    A line that begins with ``---`` is a mark wherever it stands (YAML 1.1, 4.1.2). Raises ``ManifestError`` for
+    a file that cannot be read.
+    """
+    before = 0
+    for text in _MARK.split(_text(file)):
+        if text.strip():
+            yield Chunk(str(file), text, before)
+        before += text.count(b"\n")
+
+
+def read_documents(chunk: Chunk) -> Iterator[Document]:
+    """The documents of a chunk, mostly one; empty ones are left out.
 
     Raises ``ManifestError``, naming file, line and column, for what is not YAML, a key that stands twice,
-    a tag, an alias bomb, and for a file that cannot be read.
+    a tag, and an alias bomb.
     """
-    loader = _Loader(_text(file))
+    loader = _Loader(chunk.text)
     try:
         while loader.check_node():
             node = cast("Node", loader.get_node())
-            value = _Reader(str(file), node).value(node, ())
+            value = _Reader(chunk, node).value(node, ())
             if value is not None:
-                yield Document(str(file), value, node)
+                yield Document(chunk, value, node)
     except yaml.MarkedYAMLError as error:
-        raise _not_yaml(str(file), error) from None
-    except yaml.reader.ReaderError as error:
-        raise ManifestError(f"{file}:1:1: not YAML: a character that YAML does not allow") from error
+        raise _not_yaml(chunk, error) from None
+    except yaml.reader.ReaderError:
+        place = Place(chunk.file, chunk.lines_before + 1, 1)
+        raise ManifestError(f"{place}: not YAML: a character that YAML does not allow") from None
     finally:
         loader.dispose()
 
@@ -133,9 +157,10 @@ def _text(file: Path) -> bytes:
         raise ManifestError(f"{file}: cannot be read: {error.strerror}") from error
 
 
-def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> ManifestError:
+def _not_yaml(chunk: Chunk, error: yaml.MarkedYAMLError) -> ManifestError:
     mark = error.problem_mark or error.context_mark
-    where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else f"{file}:1:1"
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    where = Place(chunk.file, chunk.lines_before + line + 1, column + 1)
     # Only the parser's own words: its context would quote the file, which may hold a Secret.
     return ManifestError(f"{where}: not YAML: {error.problem or error.context}")
 
@@ -143,8 +168,8 @@ def _not_yaml(file: str, error: yaml.MarkedYAMLError) -> ManifestError:
 class _Reader:
     """Makes values of nodes, keeping count of what aliases repeat."""
 
-    def __init__(self, file: str, root: Node) -> None:
-        self._file = file
+    def __init__(self, chunk: Chunk, root: Node) -> None:
+        self._chunk = chunk
         self._root = root
         self._seen: set[int] = set()
         self._aliased = 0
@@ -188,7 +213,7 @@ class _Reader:
     def _error(self, node: Node, location: Location, sentence: str) -> ManifestError:
         texts = [_below_all(self._root, *steps) for steps in (("kind",), ("metadata", "name"))]
         kind, name = (str(text.value) if isinstance(text, ScalarNode) else None for text in texts)
-        return ManifestError(f"{_place(self._file, node)}: {subject(kind, name, location)}{sentence}")
+        return ManifestError(f"{_place(self._chunk, node)}: {subject(kind, name, location)}{sentence}")
 
 
 def _integer(text: str) -> int:
@@ -235,5 +260,5 @@ def _pairs(node: MappingNode) -> list[tuple[Node, Node]]:
     return cast("list[tuple[Node, Node]]", node.value)
 
 
-def _place(file: str, node: Node) -> Place:
-    return Place(file, node.start_mark.line + 1, node.start_mark.column + 1)
+def _place(chunk: Chunk, node: Node) -> Place:
+    return Place(chunk.file, chunk.lines_before + node.start_mark.line + 1, node.start_mark.column + 1)

@@ -1,7 +1,7 @@
 """From files to listeners with their routes, and to the status of every object."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,13 +21,14 @@ class Translation:
     """What a set of manifests means.
 
     ``listeners`` with their routes, ``problems`` as sentences with file:line:column, and the ``statuses`` of
-    ``objects`` by their keys.
+    ``objects`` by their keys, with the ``generations`` they are about.
     """
 
     objects: Objects
     listeners: tuple[Listener, ...]
     problems: tuple[str, ...]
     statuses: dict[Key, Json]
+    generations: Mapping[Key, int]
 
 
 def translate_files(
@@ -45,7 +46,7 @@ def translate(context: Context) -> Translation:
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     listeners = tuple(_listener(each) for view in gateways for each in view.listeners if each.serves)
     status = statuses(context, gateways, routes, policies, now)
-    return Translation(context.objects, listeners, tuple(context.problems), status)
+    return Translation(context.objects, listeners, tuple(context.problems), status, context.generations)
 
 
 def _listener(view: ListenerView) -> Listener:

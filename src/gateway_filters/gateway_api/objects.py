@@ -13,7 +13,16 @@ from typing import TypeVar, cast
 from pydantic import ValidationError
 
 from gateway_filters.errors import ManifestError
-from gateway_filters.gateway_api.documents import Document, Location, Place, Value, read_documents, subject
+from gateway_filters.gateway_api.documents import (
+    Chunk,
+    Document,
+    Location,
+    Place,
+    Value,
+    read_chunks,
+    read_documents,
+    subject,
+)
 from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, EndpointSlice, Resource
 
 R = TypeVar("R", bound=Resource)
@@ -92,7 +101,30 @@ def load(paths: Iterable[str | os.PathLike[str]]) -> Objects:
 
     Raises ``ManifestError`` at the first thing that cannot be read or breaks its schema.
     """
-    return Objects(each for file in _files(paths) for document in read_documents(file) for each in _objects(document))
+    return Loader(paths).load()
+
+
+class Loader:
+    """Reads a set of files again and again; what has not changed since is not parsed again."""
+
+    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
+        self._paths = tuple(paths)
+        self._chunks: dict[Chunk, tuple[Loaded, ...]] = {}
+
+    def load(self) -> Objects:
+        """All objects as the files are now; raises ``ManifestError`` as ``load`` does."""
+        chunks: dict[Chunk, tuple[Loaded, ...]] = {}
+        for file in _files(self._paths):
+            for chunk in read_chunks(file):
+                known = self._chunks.get(chunk)
+                chunks[chunk] = tuple(_loaded(chunk)) if known is None else known
+        self._chunks = chunks
+        return Objects(each for loaded in chunks.values() for each in loaded)
+
+
+def _loaded(chunk: Chunk) -> Iterator[Loaded]:
+    for document in read_documents(chunk):
+        yield from _objects(document)
 
 
 def key_of(resource: Resource) -> Key:
@@ -134,7 +166,7 @@ def _listed(document: Document, value: dict[str, Value]) -> Iterator[Loaded]:
     nodes = cast("list[tuple[object, object]]", document.node.value)
     node = next((item for key, item in nodes if getattr(key, "value", None) == "items"), None)
     for item, item_node in zip(cast("list[Value]", items or []), getattr(node, "value", []), strict=True):
-        yield from _objects(Document(document.file, item, item_node))
+        yield from _objects(Document(document.chunk, item, item_node))
 
 
 def _resource(document: Document) -> Resource | None:

@@ -71,7 +71,7 @@ def _spelled(piece: re.Match[bytes]) -> bytes:
         return b"/"
     if text == b"%":
         return _LONE
-    return text if len(text) == 3 else b"%%%02X" % text
+    return text if len(text) == 3 else b"%%%02X" % ord(text)
 
 
 def _without_dot_segments(path: bytes) -> bytes:

@@ -1,0 +1,145 @@
+"""One process that serves what manifests say: sockets as the Gateways name them, reloaded when files change.
+
+A load reads everything, translates it aside, and then replaces the snapshot that is served: no request waits
+for it, and a load that fails leaves everything as it was. Needs the extra ``gateway-filters[standard]``.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.gateway_api.history import History
+from gateway_filters.gateway_api.load import Translation, translate
+from gateway_filters.gateway_api.objects import Loader
+from gateway_filters.gateway_api.status_file import write_statuses
+from gateway_filters.gateway_api.translation import Context
+from gateway_filters.secrets import SecretStore
+from gateway_filters.serving import Serving, Socket
+from gateway_filters.sockets import Door, open_door
+
+_log = logging.getLogger("gateway_filters.run")
+
+
+class Runner:
+    """Serves the manifests in ``paths``.
+
+    ``host`` is the address of Gateways that name none, ``status`` a file for the objects with their status,
+    ``secrets`` the store for Secrets that are not among the manifests.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        serving: Serving,
+        *,
+        host: str = "127.0.0.1",
+        status: Path | None = None,
+        secrets: SecretStore | None = None,
+    ) -> None:
+        self._paths = paths
+        self._serving = serving
+        self._host = host
+        self._status = status
+        self._secrets = secrets
+        self._loader = Loader(paths)
+        self._history = History()
+        self._doors: dict[Socket, Door] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        """Serve until SIGTERM or SIGINT; ``ready`` gets the line that says where, once it serves.
+
+        Raises ``ConfigurationError`` when the first load fails or a socket cannot be opened.
+        """
+        stop = _stop_event()
+        await self._show(await asyncio.to_thread(self._load))
+        ready("ready " + " ".join(door.url for door in self._doors.values()))
+        watching = asyncio.create_task(self._watch(stop))
+        await stop.wait()
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
+        await asyncio.gather(*(door.close() for door in self._doors.values()), *self._closing)
+        await self._serving.aclose()
+
+    def _load(self) -> Translation:
+        objects = self._loader.load()
+        generations = self._history.generations(objects)
+        translation = translate(Context(objects, self._secrets, self._host, generations))
+        self._history.keep_times(translation.statuses)
+        if self._status is not None:
+            write_statuses(self._status, translation)
+        return translation
+
+    async def _show(self, translation: Translation) -> None:
+        for problem in translation.problems:
+            _log.warning("%s", problem)
+        self._serving.show(translation.listeners)
+        wanted = {(address, each.port) for each in translation.listeners for address in each.addresses}
+        for socket in sorted(wanted - self._doors.keys()):
+            self._doors[socket] = await open_door(socket, self._serving.at(socket))
+        for socket in self._doors.keys() - wanted:
+            task = asyncio.create_task(self._doors.pop(socket).close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        async for _ in _changes(self._paths, stop):
+            try:
+                await self._show(await asyncio.to_thread(self._load))
+            except (ConfigurationError, OSError) as error:
+                _log.error("%s; the last good state stays in use", error)
+            else:
+                _log.info("reloaded")
+
+
+def run(runner: Runner) -> int:
+    """Run until stopped, on uvloop where it is installed; gives the exit code."""
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as loop:
+            loop.run(runner.run(_print))
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def _changes(paths: Sequence[str | os.PathLike[str]], stop: asyncio.Event) -> AsyncIterator[None]:
+    """Yields after the files may have changed.
+
+    Folders are watched, not files: editors replace a file, and Kubernetes swaps a link beside it.
+    """
+    try:
+        from watchfiles import awatch  # noqa: PLC0415 # pyright: ignore[reportUnknownVariableType]
+    except ImportError:
+        raise ConfigurationError("following changes needs the extra gateway-filters[standard]") from None
+    folders = {path if path.is_dir() else path.parent for path in map(Path, paths)}
+    # No filter: the links that Kubernetes swaps are hidden files.
+    async for _ in awatch(*folders, watch_filter=None, recursive=False, stop_event=stop, debounce=200, step=50):
+        yield

@@ -1,0 +1,82 @@
+"""Sockets: a uvicorn server for each address and port, opened and closed one by one."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from starlette.types import ASGIApp
+
+from gateway_filters.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from uvicorn import Server
+
+_BACKLOG = 2048
+_DRAIN_SECONDS = 30
+
+
+class Door:
+    """A socket that is served."""
+
+    def __init__(self, bound: socket.socket, server: "Server", url: str) -> None:
+        self.url = url
+        self._bound = bound
+        self._server = server
+        self._task = asyncio.create_task(self._serve())
+
+    async def close(self) -> None:
+        """Accept no more connections and end when those that are open have been answered."""
+        self._server.should_exit = True
+        await self._task
+
+    async def _serve(self) -> None:
+        await self._server.main_loop()
+        await self._server.shutdown(sockets=[self._bound])
+
+
+async def open_door(place: tuple[str, int], app: ASGIApp) -> Door:
+    """Bind ``place`` (address and port) and serve ``app`` there.
+
+    Raises ``ConfigurationError`` when the address cannot be bound or uvicorn is not installed.
+    """
+    address, port = place
+    bound = _bind(address, port)
+    server = _server(app)
+    await server.startup(sockets=[bound])
+    host = f"[{address}]" if ":" in address else address
+    return Door(bound, server, f"http://{host}:{port}")
+
+
+def _bind(address: str, port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise ConfigurationError(f"cannot listen at {address} port {port}: {error.strerror}") from error
+    bound.setblocking(False)  # noqa: FBT003 - the stdlib's signature
+    return bound
+
+
+def _server(app: ASGIApp) -> "Server":
+    try:
+        from uvicorn import Config, Server  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
+    config = Config(
+        app,
+        lifespan="off",
+        # The answers are the upstream's: no header of our own.
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=_DRAIN_SECONDS,
+    )
+    config.load()
+    server = Server(config)
+    server.lifespan = config.lifespan_class(config)
+    return server

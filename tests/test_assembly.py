@@ -28,8 +28,8 @@ from gateway_filters import (
     WeightedBackend,
 )
 from gateway_filters.asgi.dispatch import no_route
-from gateway_filters.assembly import Upstreams, assemble
-from gateway_filters.routing import Listener, Unusable
+from gateway_filters.assembly import Upstreams, assemble, route_app
+from gateway_filters.routing import Listener, ListenerTable, Unusable
 
 A = Backend("a", (Endpoint("a.test", 80),))
 B = Backend("b", (Endpoint("b.test", 80),))
@@ -53,7 +53,8 @@ class Step(Filter):
 
 def assembled(routes: list[Route], upstreams: Upstreams, otherwise: ASGIApp) -> ASGIApp:
     """The app for one listener with these routes."""
-    return assemble([Listener("listener", 80, routes=tuple(routes))], upstreams, otherwise, lambda head: head)
+    table = ListenerTable([Listener("listener", 80, routes=tuple(routes))])
+    return assemble(table, lambda route: route_app(route, upstreams), otherwise, lambda head: head)
 
 
 class Backends:

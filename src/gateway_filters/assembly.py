@@ -14,7 +14,7 @@ weighted choice -> backend filters -> credentials -> upstream )))))
   remove what they inject, and nothing but the upstream ever holds it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from starlette.types import ASGIApp
@@ -31,7 +31,14 @@ from gateway_filters.asgi.session import StickyChoice
 from gateway_filters.errors import GatewayFiltersError, RouteRefused, UpstreamUnreachable
 from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal
 from gateway_filters.message.head import RequestHead
-from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Unusable, WeightedBackend
+from gateway_filters.routing import (
+    Backend,
+    ListenerTable,
+    Route,
+    SessionPersistence,
+    Unusable,
+    WeightedBackend,
+)
 
 Upstreams = Callable[[Backend], ASGIApp]
 """Gives the app that reaches a backend."""
@@ -40,17 +47,17 @@ Filters = tuple[Filter, ...]
 
 
 def assemble(
-    listeners: Iterable[Listener],
-    upstreams: Upstreams,
+    table: ListenerTable,
+    app_of: Callable[[Route], ASGIApp],
     otherwise: ASGIApp,
     ingress: Callable[[RequestHead], RequestHead],
 ) -> ASGIApp:
-    """The app that serves the routes of ``listeners``; requests that none of them takes go to ``otherwise``.
+    """The app that serves the routes of ``table``; requests that none of them takes go to ``otherwise``.
 
-    ``ingress`` makes the canonical head that is matched, or raises ``BadRequest``.
+    ``app_of`` gives the app behind a route, ``ingress`` makes the canonical head that is matched, or raises
+    ``BadRequest``.
     """
-    table = ListenerTable(listeners)
-    apps = {id(route): route_app(route, upstreams) for route in table.routes}
+    apps = {id(route): app_of(route) for route in table.routes}
 
     def choose(head: RequestHead) -> ASGIApp | None:
         route = table.find(head)
@@ -61,14 +68,42 @@ def assemble(
 
 def route_app(route: Route, upstreams: Upstreams) -> ASGIApp:
     """The app behind one route."""
-    credentials, others = _split(route.filters, CredentialInjection)
-    preflight, filters = _split(others, CORS) if route.auth else ((), others)
-    app = _shell(_permitted(route, filters, credentials, upstreams), preflight)
+    preflight, filters = rule_steps(route)
+    app = _shell(_permitted(route, filters, upstreams), preflight)
     return Deadline(app, route.timeouts.request) if route.timeouts.request else app
 
 
-def _permitted(route: Route, filters: Filters, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
-    app = _shell(_tried(route, credentials, upstreams), filters)
+def rule_steps(route: Route) -> tuple[Filters, Filters]:
+    """The filters of all requests of a route in their order: those before someone is asked, those after."""
+    _, others = _split(route.filters, CredentialInjection)
+    return _split(others, CORS) if route.auth else ((), others)
+
+
+def backend_steps(route: Route, backend: WeightedBackend) -> Filters:
+    """The filters of the requests that go to one backend of a route, in their order."""
+    credentials, _ = _split(route.filters, CredentialInjection)
+    own, filters = _split(backend.filters, CredentialInjection)
+    return (*filters, *credentials, *own)
+
+
+def obstacle(backend: Backend | Unusable) -> GatewayFiltersError | None:
+    """Why no request can be sent to a backend; None when one can."""
+    if isinstance(backend, Unusable):
+        return RouteRefused(backend.reason)
+    if not (backend.endpoints or backend.fallback):
+        return UpstreamUnreachable(f"backend {backend.name} has no ready endpoint")
+    return None
+
+
+def no_backend(route: Route) -> RouteRefused | None:
+    """Why no backend of a route takes requests; None when one does."""
+    if any(each.weight > 0 for each in route.backends):
+        return None
+    return RouteRefused(f"route {route.name} has no backend")
+
+
+def _permitted(route: Route, filters: Filters, upstreams: Upstreams) -> ASGIApp:
+    app = _shell(_tried(route, upstreams), filters)
     for auth in route.auth:
         app = ExternallyAuthorized(
             app,
@@ -81,8 +116,8 @@ def _permitted(route: Route, filters: Filters, credentials: Filters, upstreams: 
     return app
 
 
-def _tried(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
-    app = _chosen(route, credentials, upstreams)
+def _tried(route: Route, upstreams: Upstreams) -> ASGIApp:
+    app = _chosen(route, upstreams)
     if route.timeouts.backend_request:
         app = Deadline(app, route.timeouts.backend_request)
     if route.retry is not None:
@@ -93,29 +128,26 @@ def _tried(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
     return app
 
 
-def _chosen(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
+def _chosen(route: Route, upstreams: Upstreams) -> ASGIApp:
+    refused = no_backend(route)
+    if refused is not None:
+        return FilteredApp(_nowhere, (Refusal(str(refused)),))
     if route.session is not None:
-        return _sticky(route, credentials, upstreams)
+        return _sticky(route, route.session, upstreams)
     live = [each for each in route.backends if each.weight > 0]
-    if not live:
-        return FilteredApp(_nowhere, (Refusal(f"route {route.name} has no backend"),))
-    apps = [_shell(_reach(each.backend, upstreams), _ordered(each, credentials)) for each in live]
+    apps = [_shell(_reach(each.backend, upstreams), backend_steps(route, each)) for each in live]
     if len(apps) == 1:
         return apps[0]
     return WeightedChoice([(app, each.weight) for app, each in zip(apps, live, strict=True)])
 
 
-def _sticky(route: Route, credentials: Filters, upstreams: Upstreams) -> ASGIApp:
+def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> ASGIApp:
     """A session keeps to an endpoint, so each endpoint is a choice of its own."""
-    session = route.session
-    assert session is not None
     choices = [
-        (name, _shell(_reach(single, upstreams), _ordered(each, credentials)), each.weight)
+        (name, _shell(_reach(single, upstreams), backend_steps(route, each)), each.weight)
         for each in route.backends
         for name, single in _endpoints(each.backend)
     ]
-    if not any(weight for _, _, weight in choices):
-        return FilteredApp(_nowhere, (Refusal(f"route {route.name} has no backend"),))
     return StickyChoice(
         choices,
         name=session.name,
@@ -141,11 +173,6 @@ def _split(filters: Sequence[Filter], kind: type[Filter]) -> tuple[Filters, Filt
     return of_kind, tuple(each for each in filters if not isinstance(each, kind))
 
 
-def _ordered(backend: WeightedBackend, credentials: Filters) -> Filters:
-    own, filters = _split(backend.filters, CredentialInjection)
-    return (*filters, *credentials, *own)
-
-
 def _shell(app: ASGIApp, filters: Filters) -> ASGIApp:
     """One shell for all of them: each further shell costs a scope and a head."""
     if isinstance(app, FilteredApp):
@@ -154,10 +181,10 @@ def _shell(app: ASGIApp, filters: Filters) -> ASGIApp:
 
 
 def _reach(backend: Backend | Unusable, upstreams: Upstreams) -> ASGIApp:
-    if isinstance(backend, Unusable):
-        return _Raising(RouteRefused(backend.reason))
-    if not (backend.endpoints or backend.fallback):
-        return _Raising(UpstreamUnreachable(f"backend {backend.name} has no ready endpoint"))
+    error = obstacle(backend)
+    if error is not None:
+        return _Raising(error)
+    assert isinstance(backend, Backend)
     return upstreams(backend)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.history import History
-from gateway_filters.gateway_api.load import Translation, translate
+from gateway_filters.gateway_api.load import Translation, Translator
 from gateway_filters.gateway_api.objects import Loader
 from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
@@ -49,6 +49,7 @@ class Runner:
         self._secrets = secrets
         self._loader = Loader(paths)
         self._history = History()
+        self._translator = Translator()
         self._doors: dict[Socket, Door] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -71,10 +72,8 @@ class Runner:
     def _load(self) -> Translation:
         objects = self._loader.load()
         generations = self._history.generations(objects)
-        translation = translate(Context(objects, self._secrets, self._host, generations))
+        translation = self._translator.translate(Context(objects, self._secrets, self._host, generations))
         self._history.keep_times(translation.statuses)
-        if self._status is not None:
-            write_statuses(self._status, translation)
         return translation
 
     async def _show(self, translation: Translation) -> None:
@@ -88,6 +87,8 @@ class Runner:
             task = asyncio.create_task(self._doors.pop(socket).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+        if self._status is not None:
+            await asyncio.to_thread(write_statuses, self._status, translation)
 
     async def _watch(self, stop: asyncio.Event) -> None:
         async for _ in _changes(self._paths, stop):

@@ -7,6 +7,7 @@ those that are gone close theirs when their last exchange has ended.
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,9 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.scope import request_head
-from gateway_filters.assembly import Upstreams, assemble
+from gateway_filters.assembly import Upstreams, assemble, route_app
 from gateway_filters.errors import BadRequest
-from gateway_filters.routing import Backend, Listener, ListenerTable
+from gateway_filters.routing import Backend, Listener, ListenerTable, Route
 from gateway_filters.upstream import Clocks, Resolver, client_context
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
@@ -31,16 +32,15 @@ class _Snapshot:
     table: ListenerTable
     everywhere: ASGIApp
     by_socket: dict[Socket, ASGIApp]
-    backends: dict[Backend, ASGIApp]
 
 
 class Serving:
     """Serves the listeners shown last; ``make`` gives the app that reaches a backend."""
 
     def __init__(self, make: Upstreams, otherwise: ASGIApp) -> None:
-        self._make = make
         self._otherwise = otherwise
-        self._now = _Snapshot((), ListenerTable(()), otherwise, {}, {})
+        self._routes = _RouteApps(make)
+        self._now = _Snapshot((), ListenerTable(()), otherwise, {})
         self._retiring: set[asyncio.Task[None]] = set()
 
     @property
@@ -49,10 +49,9 @@ class Serving:
         return self._now.listeners
 
     def show(self, listeners: Iterable[Listener]) -> None:
-        """Serve ``listeners`` from the next request on."""
-        before, backends = self._now, dict[Backend, ASGIApp]()
-        self._now = self._snapshot(tuple(listeners), backends)
-        gone = [app for backend, app in before.backends.items() if backend not in backends]
+        """Serve ``listeners`` from the next request on. Whatever cannot be served is raised before."""
+        self._now = self._snapshot(tuple(listeners))
+        gone = self._routes.forget_all_but(route for each in self._now.listeners for route in each.routes)
         if gone:
             task = asyncio.ensure_future(_retire(gone))
             self._retiring.add(task)
@@ -82,28 +81,54 @@ class Serving:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for app in self._now.backends.values():
+        for app in self._routes.backends.values():
             await close(app)
 
-    def _snapshot(self, listeners: tuple[Listener, ...], backends: dict[Backend, ASGIApp]) -> _Snapshot:
-        def upstream(backend: Backend) -> ASGIApp:
-            if backend not in backends:
-                known = self._now.backends.get(backend)
-                backends[backend] = known or self._make(backend)
-            return backends[backend]
-
-        plain = [each for each in listeners if each.protocol == "HTTP"]
+    def _snapshot(self, listeners: tuple[Listener, ...]) -> _Snapshot:
+        plain = tuple(each for each in listeners if each.protocol == "HTTP")
         sockets: dict[Socket, list[Listener]] = {}
         for listener in listeners:
             for address in listener.addresses:
                 sockets.setdefault((address, listener.port), []).append(listener)
-        return _Snapshot(
-            listeners,
-            ListenerTable(plain),
-            assemble(plain, upstream, self._otherwise, ingress_head),
-            {socket: assemble(here, upstream, self._otherwise, ingress_head) for socket, here in sockets.items()},
-            backends,
-        )
+        # Sockets with the same listeners, which mostly means all of them, share one table.
+        tables = {here: ListenerTable(here) for here in {plain, *map(tuple, sockets.values())}}
+        apps = {here: self._assembled(table) for here, table in tables.items()}
+        by_socket = {socket: apps[tuple(here)] for socket, here in sockets.items()}
+        return _Snapshot(listeners, tables[plain], apps[plain], by_socket)
+
+    def _assembled(self, table: ListenerTable) -> ASGIApp:
+        return assemble(table, self._routes.app_of, self._otherwise, ingress_head)
+
+
+class _RouteApps:
+    """One app for each route and for each backend, used again by every snapshot that has them."""
+
+    def __init__(self, make: Upstreams) -> None:
+        self._make = make
+        self._apps: dict[int, tuple[Route, ASGIApp, set[Backend]]] = {}
+        self.backends: dict[Backend, ASGIApp] = {}
+
+    def app_of(self, route: Route) -> ASGIApp:
+        """The app behind a route."""
+        known = self._apps.get(id(route))
+        if known is None:
+            used: set[Backend] = set()
+            # The route is kept beside its app, so that no other one can have its identity.
+            known = (route, route_app(route, partial(self._backend, used)), used)
+            self._apps[id(route)] = known
+        return known[1]
+
+    def forget_all_but(self, routes: Iterable[Route]) -> list[ASGIApp]:
+        """Keep the apps of ``routes`` only; gives the apps of backends that no route leads to any more."""
+        self._apps = {id(route): self._apps[id(route)] for route in routes if id(route) in self._apps}
+        used = set[Backend]().union(*(each[2] for each in self._apps.values()))
+        return [self.backends.pop(backend) for backend in self.backends.keys() - used]
+
+    def _backend(self, used: set[Backend], backend: Backend) -> ASGIApp:
+        used.add(backend)
+        if backend not in self.backends:
+            self.backends[backend] = self._make(backend)
+        return self.backends[backend]
 
 
 class Reached:

@@ -1,13 +1,61 @@
-"""Ingress: one canonical form of the path, made before matching, so that what was matched is what is sent."""
+"""Ingress: requests get their canonical path before anything is matched, and bad paths are refused.
 
-from gateway_filters.message.canonical import canonical_path
+As a step on heads (``ingress_head``) for whoever matches, and as middleware (``Ingress``) for apps that match
+themselves. Canonical requests pass as they are.
+"""
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gateway_filters.asgi.failures import reply_to
+from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.reply import send_reply
+from gateway_filters.asgi.scope import local_path, scope_with_path
+from gateway_filters.errors import BadRequest
+from gateway_filters.message.canonical import EscapedSlashes, canonical_path
 from gateway_filters.message.head import RequestHead
 
 
-def ingress_head(head: RequestHead) -> RequestHead:
-    """The head with its path in canonical form, the very same one when it is that already.
+def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject") -> RequestHead:
+    """The head with its path in canonical form; the very same head when it has it already.
 
     Raises ``BadRequest`` for a path that has no canonical form.
     """
-    path = canonical_path(head.path)
+    path = canonical_path(head.path, escaped_slashes=escaped_slashes)
     return head if path is head.path else head.with_path(path)
+
+
+class Ingress:
+    """``app`` behind canonical paths: below the mount point, ``raw_path`` and ``path`` alike.
+
+    A path that has no canonical form is answered with 400. A scope whose path is canonical already, and scopes of
+    other types than ``http``, pass untouched.
+    """
+
+    def __init__(self, app: ASGIApp, *, escaped_slashes: EscapedSlashes = "reject") -> None:
+        self.app = app
+        self._escaped_slashes: EscapedSlashes = escaped_slashes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an ``http`` request on with its canonical path, or refuse it."""
+        if scope["type"] == "http":
+            try:
+                scope = self._canonical(scope)
+            except BadRequest as error:
+                await send_reply(reply_to(error), send)
+                return
+        await self.app(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close the app inside, if it can be closed."""
+        await close(self.app)
+
+    def _canonical(self, scope: Scope) -> Scope:
+        raw = local_path(scope)
+        path = canonical_path(raw, escaped_slashes=self._escaped_slashes)
+        if path is raw:
+            return scope
+        changed = scope_with_path(scope, path)
+        if local_path(changed) != path:
+            # It stood beside the mount point (//app/v1) and its canonical form would be read as below it.
+            raise BadRequest("the path leads below the mount point only in its canonical form")
+        return changed

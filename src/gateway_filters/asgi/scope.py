@@ -32,7 +32,7 @@ def request_head(scope: Scope) -> RequestHead:
     method: str = scope.get("method", "GET")
     return RequestHead(
         method.encode("latin-1"),
-        _local_path(scope),
+        local_path(scope),
         authority=authority,
         query=scope.get("query_string", b""),
         headers=headers,
@@ -42,14 +42,22 @@ def request_head(scope: Scope) -> RequestHead:
 
 def scope_with(scope: Scope, head: RequestHead) -> Scope:
     """A copy of ``scope`` that says what ``head`` says; ``root_path`` and ``query_string`` stay."""
+    headers = [(b"host", head.authority), *head.headers] if head.authority else [*head.headers]
+    return {**scope_with_path(scope, head.path), "headers": headers}
+
+
+def local_path(scope: Scope) -> bytes:
+    """The raw path of a scope below its mount point, never empty."""
+    raw = _raw_path(scope)
+    local = cut_root(raw, scope.get("root_path", "").encode())
+    return (raw if local is None else local) or b"/"
+
+
+def scope_with_path(scope: Scope, path: bytes) -> Scope:
+    """A copy of ``scope`` for another raw local path; everything else stays."""
     root = _root(scope)
-    raw_path = quote(root, safe=_PATH_SAFE).encode() + head.path
-    return {
-        **scope,
-        "path": root + unquote(head.path.decode("latin-1")),
-        "raw_path": raw_path,
-        "headers": [(b"host", head.authority), *head.headers] if head.authority else [*head.headers],
-    }
+    raw_path = quote(root, safe=_PATH_SAFE).encode() + path
+    return {**scope, "path": root + unquote(path.decode("latin-1")), "raw_path": raw_path}
 
 
 def _headers(scope: Scope) -> tuple[bytes, Headers]:
@@ -62,12 +70,6 @@ def _headers(scope: Scope) -> tuple[bytes, Headers]:
 def _raw_path(scope: Scope) -> bytes:
     raw = scope.get("raw_path")
     return raw or quote(scope["path"], safe=_PATH_SAFE).encode()
-
-
-def _local_path(scope: Scope) -> bytes:
-    raw = _raw_path(scope)
-    local = cut_root(raw, scope.get("root_path", "").encode())
-    return (raw if local is None else local) or b"/"
 
 
 def _root(scope: Scope) -> str:

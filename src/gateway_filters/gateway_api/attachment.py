@@ -23,46 +23,45 @@ class Parent:
 class Attachment:
     """Finds the listeners of routes among the Gateways and ListenerSets that are ours."""
 
-    def __init__(self, context: Context, views: list[GatewayView]) -> None:
-        self._context = context
+    def __init__(self, views: list[GatewayView]) -> None:
         self._views = {(v.resource.kind, namespace_of(v.resource), v.resource.metadata.name): v for v in views}
 
-    def parents(self, route: HTTPRoute) -> list[Parent]:
-        """The parentRefs that are ours; a parent that is not gets no entry at all."""
+    def parents(self, context: Context, route: HTTPRoute) -> list[Parent]:
+        """The parentRefs that are ours; a parent that is not gets no entry at all. Notes problems in ``context``."""
         found: list[Parent] = []
         for index, ref in enumerate(route.spec.parent_refs):
             view = self._views.get((ref.kind, ref.namespace or namespace_of(route), ref.name))
             if view is None or ref.group != view.resource.api_version.rpartition("/")[0]:
                 continue
-            parent = self._parent(route, ref, view)
+            parent = _parent(context, route, ref, view)
             found.append(parent)
             for condition in parent.conditions:
                 if not condition.holds:
-                    self._context.problem(route, ("spec", "parentRefs", index), condition.message)
+                    context.problem(route, ("spec", "parentRefs", index), condition.message)
         if not found:
             sentence = "none of its parents is a Gateway or ListenerSet that is served here"
-            self._context.problem(route, ("spec",), sentence)
+            context.problem(route, ("spec",), sentence)
         return found
 
-    def _parent(self, route: HTTPRoute, ref: ParentReference, view: GatewayView) -> Parent:
-        conditions = Conditions("Accepted", "ResolvedRefs")
-        named = [each for each in view.listeners if _named(each, ref)]
-        if not named:
-            conditions.fail("Accepted", "NoMatchingParent", f"{ref.kind} {ref.name} has no such listener")
-        allowed = [each for each in named if self._allows(each, route)]
-        if not allowed:
-            conditions.fail("Accepted", "NotAllowedByListeners", f"no listener of {ref.kind} {ref.name} allows it")
-        meeting = [(each, names) for each in allowed if (names := _meeting(each, route))]
-        if not meeting:
-            sentence = f"no listener of {ref.kind} {ref.name} has a host name in common with it"
-            conditions.fail("Accepted", "NoMatchingListenerHostname", sentence)
-        return Parent(ref, conditions, tuple(meeting))
 
-    def _allows(self, listener: ListenerView, route: HTTPRoute) -> bool:
-        scope = listener.spec.allowed_routes.namespaces
-        return "HTTPRoute" in listener.kinds and selected(
-            self._context, scope.from_, scope.selector, route, listener.owner
-        )
+def _parent(context: Context, route: HTTPRoute, ref: ParentReference, view: GatewayView) -> Parent:
+    conditions = Conditions("Accepted", "ResolvedRefs")
+    named = [each for each in view.listeners if _named(each, ref)]
+    if not named:
+        conditions.fail("Accepted", "NoMatchingParent", f"{ref.kind} {ref.name} has no such listener")
+    allowed = [each for each in named if _allows(context, each, route)]
+    if not allowed:
+        conditions.fail("Accepted", "NotAllowedByListeners", f"no listener of {ref.kind} {ref.name} allows it")
+    meeting = [(each, names) for each in allowed if (names := _meeting(each, route))]
+    if not meeting:
+        sentence = f"no listener of {ref.kind} {ref.name} has a host name in common with it"
+        conditions.fail("Accepted", "NoMatchingListenerHostname", sentence)
+    return Parent(ref, conditions, tuple(meeting))
+
+
+def _allows(context: Context, listener: ListenerView, route: HTTPRoute) -> bool:
+    scope = listener.spec.allowed_routes.namespaces
+    return "HTTPRoute" in listener.kinds and selected(context, scope.from_, scope.selector, route, listener.owner)
 
 
 def _named(listener: ListenerView, ref: ParentReference) -> bool:

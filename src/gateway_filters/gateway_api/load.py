@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway_filters.gateway_api.attachment import Attachment
-from gateway_filters.gateway_api.listeners import ListenerView, view_gateways
-from gateway_filters.gateway_api.objects import Key, Objects, load
-from gateway_filters.gateway_api.routes import attach_routes
+from gateway_filters.gateway_api.listeners import GatewayView, ListenerView, view_gateways
+from gateway_filters.gateway_api.objects import Key, Loaded, Objects, key_of, load
+from gateway_filters.gateway_api.resources import HTTPRoute
+from gateway_filters.gateway_api.routes import RouteView, attach_route, by_age
 from gateway_filters.gateway_api.status import Json, statuses
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context
@@ -40,13 +41,81 @@ def translate_files(
 
 def translate(context: Context) -> Translation:
     """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
-    policies = TLSPolicies(context)
-    gateways = view_gateways(context)
-    routes = attach_routes(context, Attachment(context, gateways), policies)
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    listeners = tuple(_listener(each) for view in gateways for each in view.listeners if each.serves)
-    status = statuses(context, gateways, routes, policies, now)
-    return Translation(context.objects, listeners, tuple(context.problems), status, context.generations)
+    return Translator().translate(context)
+
+
+class Translator:
+    """Translates again and again.
+
+    While nothing but HTTPRoutes changes, those that have not changed are not translated again: a change of
+    one among ten thousand costs little more than reading it.
+    """
+
+    def __init__(self) -> None:
+        self._basis: _Basis | None = None
+        self._known: dict[Key, _Known] = {}
+
+    def translate(self, context: Context) -> Translation:
+        """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
+        basis = self._basis_for(context)
+        attachment = Attachment(basis.gateways)
+        known = {key_of(route): self._attached(context, attachment, basis, route) for route in by_age(context)}
+        self._known = known
+        problems = dict.fromkeys((*basis.problems, *(text for each in known.values() for text in each.problems)))
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        views = [each.view for each in known.values()]
+        for view in views:
+            view.join()
+        listeners = tuple(_listener(each) for view in basis.gateways for each in view.listeners if each.serves)
+        status = statuses(context, basis.gateways, views, basis.policies, now)
+        return Translation(context.objects, listeners, tuple(problems), status, context.generations)
+
+    def _basis_for(self, context: Context) -> "_Basis":
+        objects = tuple(each for each in context.objects if not isinstance(each.resource, HTTPRoute))
+        basis = self._basis
+        if basis is None or not basis.is_that_of(context, objects):
+            own = replace(context, problems={})
+            basis = _Basis(context, objects, TLSPolicies(own), view_gateways(own), tuple(own.problems))
+            self._basis, self._known = basis, {}
+        for listener in (each for view in basis.gateways for each in view.listeners):
+            listener.routes.clear()
+            listener.attached.clear()
+        return basis
+
+    def _attached(self, context: Context, attachment: Attachment, basis: "_Basis", route: HTTPRoute) -> "_Known":
+        known = self._known.get(key_of(route))
+        if known is not None and known.view.resource is route:
+            return known
+        own = replace(context, problems={})
+        view = attach_route(own, attachment, basis.policies, route)
+        return _Known(view, tuple(own.problems))
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """Everything but the HTTPRoutes."""
+
+    context: Context
+    objects: tuple[Loaded, ...]
+    policies: TLSPolicies
+    gateways: list[GatewayView]
+    problems: tuple[str, ...]
+
+    def is_that_of(self, context: Context, objects: tuple[Loaded, ...]) -> bool:
+        return (
+            self.context.store is context.store
+            and self.context.host == context.host
+            and len(self.objects) == len(objects)
+            and all(one is other for one, other in zip(self.objects, objects, strict=True))
+        )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """An HTTPRoute as it was translated, with its own problems."""
+
+    view: RouteView
+    problems: tuple[str, ...]
 
 
 def _listener(view: ListenerView) -> Listener:

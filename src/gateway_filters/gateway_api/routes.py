@@ -7,6 +7,7 @@ from itertools import product
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.attachment import Attachment, Parent
 from gateway_filters.gateway_api.documents import Location
+from gateway_filters.gateway_api.listeners import ListenerView
 from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch
 from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
@@ -29,16 +30,32 @@ from gateway_filters.routing import Route
 
 @dataclass
 class RouteView:
-    """An HTTPRoute with its parents, whose conditions say what became of it."""
+    """An HTTPRoute with its parents, whose conditions say what became of it, and its routes on listeners."""
 
     resource: HTTPRoute
-    parents: list[Parent] = field(default_factory=list[Parent])
+    parents: list[Parent]
+    routes: list[tuple[ListenerView, tuple[Route, ...]]] = field(
+        default_factory=list[tuple[ListenerView, tuple[Route, ...]]]
+    )
+
+    def join(self) -> None:
+        """Add the routes to their listeners."""
+        for parent in self.parents:
+            if parent.conditions.holds("Accepted"):
+                for listener, _ in parent.listeners:
+                    listener.attached.add(qualified(self.resource))
+        for listener, routes in self.routes:
+            listener.routes.extend(routes)
 
 
-def attach_routes(context: Context, attachment: Attachment, policies: TLSPolicies) -> list[RouteView]:
-    """Attach all HTTPRoutes to their listeners, older ones first: the order in which equal ones win."""
-    ordered = sorted(context.objects.of(HTTPRoute), key=age)
-    return [_Attaching(context, policies, route).attach(attachment.parents(route)) for route in ordered]
+def attach_route(context: Context, attachment: Attachment, policies: TLSPolicies, route: HTTPRoute) -> RouteView:
+    """Find the route's listeners and translate its rules for them."""
+    return _Attaching(context, policies, route).attach(attachment.parents(context, route))
+
+
+def by_age(context: Context) -> list[HTTPRoute]:
+    """All HTTPRoutes, older ones first, then by name: the order in which equal ones win."""
+    return sorted(context.objects.of(HTTPRoute), key=age)
 
 
 class _Attaching:
@@ -52,14 +69,13 @@ class _Attaching:
 
     def attach(self, parents: list[Parent]) -> RouteView:
         """Attach to the listeners of all parents and state the conditions."""
+        view = RouteView(self._route, parents)
         for parent in parents:
             ports = [listener.spec.port for listener, _ in parent.listeners] or [0]
             self._state(parent, self._translated(ports[0]))
             for listener, hostnames in parent.listeners:
-                if parent.conditions.holds("Accepted"):
-                    listener.attached.add(qualified(self._route))
-                listener.routes.extend(self._on(listener.spec.port, hostnames))
-        return RouteView(self._route, parents)
+                view.routes.append((listener, tuple(self._on(listener.spec.port, hostnames))))
+        return view
 
     def _on(self, port: int, hostnames: tuple[str | None, ...]) -> Iterator[Route]:
         for hostname, (_, routes) in product(hostnames, self._translated(port)):

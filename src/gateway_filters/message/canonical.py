@@ -23,18 +23,18 @@ EscapedSlashes = Literal["reject", "keep"]
 # Escapes of unreserved characters (RFC 3986 2.3): digits, letters, ``- . _ ~``.
 _UNRESERVED = rb"3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|2[DdEe]|5[Ff]|7[Ee]"
 _REFUSED: dict[EscapedSlashes, bytes] = {"reject": rb"00|2[Ff]|5[Cc]", "keep": rb"00"}
-_PLAIN = rb"!$%&'()*+,\-./0-9:;=@A-Z\[\]_a-z~"
+_PLAIN = rb"!$&'()*+,\-.0-9:;=@A-Z\[\]_a-z~"
 _CHANGED = rb"\\\"<>^`{|}"
 
-# Whatever keeps a path from being canonical; the first alternative is the commonest to be tried.
-_ODD = {
+# Segments that are not empty and no dot segments, of plain characters and escapes that stay; the last one may be empty.
+_CANONICAL = {
     choice: re.compile(
-        rb"[^%b]|%%(?:%b|%b)|/(?:/|\.\.?(?:[/;]|\Z))|\A(?!/)" % (_PLAIN, _UNRESERVED, refused),
+        rb"(?:/(?!/|\.\.?(?:[/;]|\Z))[%b]*+(?:%%(?!%b|%b)[%b]*+)*+)++" % (_PLAIN, _UNRESERVED, refused, _PLAIN)
     )
     for choice, refused in _REFUSED.items()
 }
 _BAD = {
-    choice: re.compile(rb"\A(?!/)|[^%b%b]|%%(?:%b)" % (_PLAIN, _CHANGED, refused))
+    choice: re.compile(rb"\A(?!/)|[^/%%%b%b]|%%(?:%b)" % (_PLAIN, _CHANGED, refused))
     for choice, refused in _REFUSED.items()
 }
 _PIECE = re.compile(rb"%%(?P<unreserved>%b)|%%[0-9A-Fa-f]{2}|[%b%%]" % (_UNRESERVED, _CHANGED))
@@ -51,10 +51,10 @@ def canonical_path(raw: bytes, *, escaped_slashes: EscapedSlashes = "reject") ->
     Raises ``BadRequest`` for a path that does not begin with ``/``, for ``%00``, ``#``, ``?``, a space, a control
     byte or one from 0x80 on, and, unless ``escaped_slashes`` is ``"keep"``, for ``%2F`` and ``%5C``.
     """
-    if _ODD[escaped_slashes].search(raw) is None:
+    if _CANONICAL[escaped_slashes].fullmatch(raw):
         return raw
-    if _BAD[escaped_slashes].search(raw) is not None:
-        raise BadRequest("the path has no canonical form: it holds an escape or a byte that is not allowed in it")
+    if _BAD[escaped_slashes].search(raw):
+        raise BadRequest("the path does not begin with '/' or holds a byte or an escape that may not be in a path")
     return _SLASHES.sub(b"/", _without_dot_segments(_with_canonical_characters(raw)))
 
 
@@ -76,6 +76,7 @@ def _spelled(piece: re.Match[bytes]) -> bytes:
 
 def _without_dot_segments(path: bytes) -> bytes:
     kept: list[bytes] = []
+    dots = b""
     for segment in path.split(b"/")[1:]:
         dots = segment.partition(b";")[0]
         if dots == b"..":

@@ -43,8 +43,11 @@ class ListenerTable:
         """All routes, in the order in which they win."""
         return tuple(route for _, table in self._tables for route in table.routes)
 
+    def isolated(self, host: str) -> tuple[str | None, RouteTable] | None:
+        """The host name of the listeners that requests for ``host`` belong to, and their routes; or None."""
+        return next((each for each in self._tables if covers(each[0], host)), None)
+
     def find(self, head: RequestHead) -> Route | None:
         """The route that takes the request, or None."""
-        host = host_of(head.authority)
-        table = next((table for hostname, table in self._tables if covers(hostname, host)), None)
-        return None if table is None else table.find(head)
+        found = self.isolated(host_of(head.authority))
+        return None if found is None else found[1].find(head)

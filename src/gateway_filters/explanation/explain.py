@@ -1,0 +1,140 @@
+"""From listeners and a request to what would happen to it."""
+
+from collections.abc import Iterable, Sequence
+
+from gateway_filters.asgi.ingress import ingress_head
+from gateway_filters.assembly import backend_steps, no_backend, obstacle, rule_steps
+from gateway_filters.errors import BadRequest
+from gateway_filters.explanation.choice import Choice
+from gateway_filters.explanation.redaction import Redaction
+from gateway_filters.explanation.request import Asked
+from gateway_filters.explanation.steps import refusal, walk
+from gateway_filters.explanation.values import (
+    Answer,
+    BackendPath,
+    Explanation,
+    Request,
+    Rules,
+    Sent,
+    Step,
+    Target,
+)
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.headers import HOP_BY_HOP, without
+from gateway_filters.routing import (
+    Backend,
+    BackendTLS,
+    Endpoint,
+    ExternalAuth,
+    Listener,
+    Route,
+    SessionPersistence,
+    WeightedBackend,
+)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_NO_MATCH = Answer(404, "not_found: no route matches")
+
+
+def explain(listeners: Sequence[Listener], request: Asked) -> Explanation:
+    """What a gateway with ``listeners`` would do with ``request``; reads secrets that are at hand, sends nothing."""
+    redaction = Redaction.of(listeners)
+    try:
+        head = ingress_head(request.head)
+    except BadRequest as error:
+        return Explanation(_request(request, None, redaction), answer=refusal(error))
+    choice = Choice(listeners, request, head)
+    seen = Explanation(
+        _request(request, head, redaction),
+        tuple(choice.listeners()),
+        tuple(choice.matches(redaction)),
+        answer=_NO_MATCH,
+    )
+    return seen if choice.winner is None else _routed(seen, choice.winner, head, redaction)
+
+
+def _request(request: Asked, head: RequestHead | None, redaction: Redaction) -> Request:
+    return Request(
+        request.head.method.decode(),
+        request.url,
+        request.head.authority.decode("latin-1"),
+        request.head.path.decode("utf-8", "replace"),
+        None if head is None else head.path.decode("latin-1"),
+        request.head.query.decode("utf-8", "replace"),
+        redaction.pairs(request.head.headers),
+    )
+
+
+def _routed(seen: Explanation, route: Route, head: RequestHead, redaction: Redaction) -> Explanation:
+    before, after = rule_steps(route)
+    head, steps, answer = walk(head, before, redaction)
+    if answer is None:
+        head, later, answer = walk(head, after, redaction)
+        steps = (*steps, *map(_asking, route.auth), *later)
+    refused = no_backend(route)
+    if answer is None and refused is not None:
+        answer = refusal(refused)
+    backends = tuple(_backends(route, head, redaction)) if answer is None else ()
+    return Explanation(seen.request, seen.listeners, seen.matches, steps, answer, _rules(route), backends)
+
+
+def _asking(auth: ExternalAuth) -> Step:
+    return Step(f"ExternalAuth({auth.backend.name}, path={auth.path or '/'})", note="goes on when it permits")
+
+
+def _backends(route: Route, head: RequestHead, redaction: Redaction) -> Iterable[BackendPath]:
+    total = sum(each.weight for each in route.backends)
+    for each in route.backends:
+        arrived, steps, answer = walk(head, backend_steps(route, each), redaction)
+        hindered = obstacle(each.backend)
+        if answer is None and hindered is not None:
+            answer = refusal(hindered)
+        sent = _sent(each, arrived, redaction) if answer is None else None
+        yield BackendPath(each.backend.name, each.weight, each.weight / total, steps, sent, answer)
+
+
+def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> Sent:
+    backend = chosen.backend
+    assert isinstance(backend, Backend)
+    tls = backend.tls
+    places = [*((each, False) for each in backend.endpoints), *((each, True) for each in backend.fallback)]
+    return Sent(
+        tuple(_target(endpoint, tls, head, fallback=fallback) for endpoint, fallback in places),
+        head.authority.decode("latin-1"),
+        tls is not None,
+        None if tls is None else tls.hostname,
+        None if tls is None else _trust(tls),
+        redaction.pairs(without(head.headers, HOP_BY_HOP)),
+    )
+
+
+def _target(endpoint: Endpoint, tls: BackendTLS | None, head: RequestHead, *, fallback: bool) -> Target:
+    scheme = "http" if tls is None else "https"
+    port = "" if endpoint.port == _DEFAULT_PORTS[scheme] else f":{endpoint.port}"
+    url = f"{scheme}://{endpoint.host}{port}{head.target.decode('latin-1')}"
+    return Target(f"unix:{endpoint.unix}" if endpoint.unix else f"{endpoint.host}:{endpoint.port}", url, fallback)
+
+
+def _trust(tls: BackendTLS) -> str:
+    if tls.cas is None:
+        return "the system's CAs"
+    return f"CAs of the policy ({tls.cas.count('BEGIN CERTIFICATE')})"
+
+
+def _rules(route: Route) -> Rules:
+    retry = route.retry
+    return Rules(
+        request_timeout=route.timeouts.request,
+        backend_request_timeout=route.timeouts.backend_request,
+        retry_attempts=retry.attempts if retry else 0,
+        retry_codes=tuple(sorted(retry.codes)) if retry else (),
+        retry_backoff=retry.backoff if retry else None,
+        session=None if route.session is None else _session(route.session),
+        mirrors=tuple((each.backend.name, each.share) for each in route.mirrors),
+        auth=tuple(each.backend.name for each in route.auth),
+    )
+
+
+def _session(session: SessionPersistence) -> str:
+    lifetime = "" if session.lifetime is None else f" for {session.lifetime:g} s"
+    return f"{'header' if session.header else 'cookie'} {session.name}{lifetime}"

@@ -1,0 +1,59 @@
+"""What filters do to a request's head, step by step."""
+
+from collections.abc import Iterable, Iterator
+
+from gateway_filters.errors import GatewayFiltersError, verdict
+from gateway_filters.explanation.redaction import Redaction
+from gateway_filters.explanation.values import Answer, Change, Step
+from gateway_filters.explanation.words import filter_words
+from gateway_filters.filters import Filter
+from gateway_filters.message.head import Reply, RequestHead
+
+Walked = tuple[RequestHead, tuple[Step, ...], Answer | None]
+"""The head after the last step, the steps, and the answer of the last one where it gives one."""
+
+
+def walk(head: RequestHead, filters: Iterable[Filter], redaction: Redaction) -> Walked:
+    """Run ``filters`` on ``head``, up to the first that answers or refuses."""
+    steps: list[Step] = []
+    for each in filters:
+        words = filter_words(each, redaction)
+        try:
+            outcome = each.on_request(head)
+        except GatewayFiltersError as error:
+            return head, (*steps, Step(words, note="refuses the request")), refusal(error)
+        if isinstance(outcome, Reply):
+            return head, (*steps, Step(words, note="answers the request")), _answer(each, outcome, redaction)
+        steps.append(Step(words, tuple(_changes(head, outcome, redaction)), _note(each)))
+        head = outcome
+    return head, tuple(steps), None
+
+
+def refusal(error: GatewayFiltersError) -> Answer:
+    """What a client gets for an error; the reason is for whoever runs the gateway."""
+    judged = verdict(error)
+    return Answer(judged.status, f"{judged.type}: {error}")
+
+
+def _answer(given_by: Filter, reply: Reply, redaction: Redaction) -> Answer:
+    return Answer(
+        reply.head.status,
+        f"{type(given_by).__name__} answers itself",
+        redaction.pairs(reply.head.headers),
+        reply.body.decode("utf-8", "replace"),
+    )
+
+
+def _note(each: Filter) -> str:
+    return "" if type(each).on_response is Filter.on_response else "changes the answer's headers"
+
+
+def _changes(before: RequestHead, after: RequestHead, redaction: Redaction) -> Iterator[Change]:
+    for what in ("path", "authority"):
+        old, new = (getattr(head, what).decode("latin-1") for head in (before, after))
+        if old != new:
+            yield Change(what, old, new)
+    for name in dict.fromkeys(name for name, _ in (*before.headers, *after.headers)):
+        if before.values(name) != after.values(name):
+            what = f"header {name.decode('latin-1')}"
+            yield Change(what, redaction.joined(before, name), redaction.joined(after, name))

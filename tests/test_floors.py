@@ -22,6 +22,7 @@ FLOORS = {
     "gateway_api": 3,
     "assembly": 4,
     "serving": 5,
+    "explanation": 5,
     "sockets": 6,
     "gateway": 6,
     "runner": 7,

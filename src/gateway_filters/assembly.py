@@ -14,6 +14,8 @@ weighted choice -> backend filters -> credentials -> upstream )))))
   remove what they inject, and nothing but the upstream ever holds it.
 """
 
+import hmac
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -44,6 +46,8 @@ Upstreams = Callable[[Backend], ASGIApp]
 """Gives the app that reaches a backend."""
 
 Filters = tuple[Filter, ...]
+
+_PROCESS_KEY = secrets.token_bytes(32)
 
 
 def assemble(
@@ -155,7 +159,13 @@ def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> 
         path=session.path,
         lifetime=session.lifetime,
         permanent=session.permanent,
+        key=_session_key(route),
     )
+
+
+def _session_key(route: Route) -> bytes:
+    """A key of each rule: rules must not share sessions (Gateway API, SessionPersistence), its matches do."""
+    return hmac.digest(_PROCESS_KEY, route.name.partition("/matches/")[0].encode(), "sha256")
 
 
 def _endpoints(backend: Backend | Unusable) -> list[tuple[str, Backend | Unusable]]:

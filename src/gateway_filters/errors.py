@@ -96,7 +96,7 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     UpstreamMalformed: Verdict(502, "upstream_malformed", "The upstream's answer could not be understood."),
     UpstreamTimeout: Verdict(504, "upstream_timeout", "The upstream did not answer in time."),
     UpstreamError: Verdict(502, "upstream_error", "The upstream failed."),
-    Exception: Verdict(500, "gateway_error", "The gateway failed."),
+    BaseException: Verdict(500, "gateway_error", "The gateway failed."),
 }
 
 

@@ -5,7 +5,6 @@ for it, and a load that fails leaves everything as it was. Needs the extra ``gat
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -58,16 +57,20 @@ class Runner:
 
         Raises ``ConfigurationError`` when the first load fails or a socket cannot be opened.
         """
-        stop = _stop_event()
-        await self._show(await asyncio.to_thread(self._load))
-        ready("ready " + " ".join(door.url for door in self._doors.values()))
-        watching = asyncio.create_task(self._watch(stop))
-        await stop.wait()
-        watching.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await watching
-        await asyncio.gather(*(door.close() for door in self._doors.values()), *self._closing)
-        await self._serving.aclose()
+        stop, loaded = _stop_event(), asyncio.Event()
+        watching = asyncio.create_task(self._watch(stop, loaded))
+        # Lets the watch begin, so that no change after the first load is missed.
+        await asyncio.sleep(0)
+        try:
+            await self._show(await asyncio.to_thread(self._load))
+            loaded.set()
+            ready("ready " + " ".join(door.url for door in self._doors.values()))
+            await stop.wait()
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await asyncio.gather(*(door.close() for door in self._doors.values()), *self._closing)
+            await self._serving.aclose()
 
     def _load(self) -> Translation:
         objects = self._loader.load()
@@ -90,8 +93,9 @@ class Runner:
         if self._status is not None:
             await asyncio.to_thread(write_statuses, self._status, translation)
 
-    async def _watch(self, stop: asyncio.Event) -> None:
+    async def _watch(self, stop: asyncio.Event, loaded: asyncio.Event) -> None:
         async for _ in _changes(self._paths, stop):
+            await loaded.wait()
             try:
                 await self._show(await asyncio.to_thread(self._load))
             except (ConfigurationError, OSError) as error:

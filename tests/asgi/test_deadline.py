@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from asgi_driver import Driver, Inner, app_of, exchange, http_scope
 from gateway_filters.asgi.deadline import Deadline
@@ -11,15 +11,15 @@ from gateway_filters.errors import ConfigurationError, UpstreamAborted, Upstream
 
 pytestmark = pytest.mark.usefixtures("no_task_left")
 
-START = {"type": "http.response.start", "status": 200, "headers": []}
-PIECE = {"type": "http.response.body", "body": b"piece", "more_body": True}
-END = {"type": "http.response.body", "body": b"end"}
+START: Message = {"type": "http.response.start", "status": 200, "headers": []}
+PIECE: Message = {"type": "http.response.body", "body": b"piece", "more_body": True}
+END: Message = {"type": "http.response.body", "body": b"end"}
 
 
 class Hanging:
     """Sends some messages and hangs; knows whether it was cancelled."""
 
-    def __init__(self, *before: dict[str, object]) -> None:
+    def __init__(self, *before: Message) -> None:
         self.cancelled = False
         self._before = before
 
@@ -42,7 +42,7 @@ class Hanging:
         pytest.param((START, PIECE), UpstreamAborted, id="within the body it is an abort"),
     ],
 )
-async def test_expiry(before: tuple[dict[str, object], ...], error: type[Exception]) -> None:
+async def test_expiry(before: tuple[Message, ...], error: type[Exception]) -> None:
     """When the time is over the app is cancelled, and the error says whether the answer had begun."""
     app = Hanging(*before)
     async with Driver(Deadline(app, 0.01), http_scope()) as driver:

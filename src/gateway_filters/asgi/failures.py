@@ -8,6 +8,7 @@ import json
 import logging
 import secrets
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.reply import send_reply
@@ -70,6 +71,9 @@ class Failures:
             await self.app(scope, receive, watched)
         except ClientDisconnected:
             return
+        except HTTPException:
+            # Of the app that we are part of: a limit on bodies, say. It knows what to answer.
+            raise
         except Exception as error:
             if started:
                 raise

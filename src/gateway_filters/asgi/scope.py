@@ -64,7 +64,7 @@ def _headers(scope: Scope) -> tuple[bytes, Headers]:
     pairs: Headers = tuple((name, value) for name, value in scope["headers"])
     authority = next((value for name, value in pairs if name == b"host"), b"")
     # Framing is read by whoever frames the message anew: a client must not hide half of it from that look.
-    return authority, without(pairs, {b"host", b"connection", *nominated(pairs)} - {b"transfer-encoding"})
+    return authority, without(pairs, {b"host", b"connection", *nominated(pairs)})
 
 
 def _raw_path(scope: Scope) -> bytes:

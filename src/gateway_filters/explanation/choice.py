@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.request import Asked
 from gateway_filters.explanation.values import ListenerVerdict, MatchVerdict
-from gateway_filters.explanation.words import header_value, hostname_words, match_words
-from gateway_filters.matching import HeaderMatch
+from gateway_filters.explanation.words import header_value, match_words
 from gateway_filters.matching.hostname import covers, host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Listener, ListenerTable, Route
@@ -79,7 +78,8 @@ class Choice:
             assert self.winner is not None
             return f"{self.winner.name} wins before it: {_ahead(self.winner, route)}"
         for header in route.match.headers:
-            reason = reason.replace(f" {header.value}", f" {header_value(header, redaction)}")
+            if header.value and redaction.hides(header.name.lower().encode()):
+                reason = reason.replace(f" {header.value}", f" {header_value(header, redaction)}")
         return reason
 
 
@@ -97,9 +97,7 @@ def _elsewhere(listener: Listener, request: Asked) -> str:
 
 
 def _verdict(route: Route, listener: str, reason: str, redaction: Redaction) -> MatchVerdict:
-    return MatchVerdict(
-        route.name, listener, route.hostname, match_words(route.match, redaction), not reason, reason
-    )
+    return MatchVerdict(route.name, listener, route.hostname, match_words(route.match, redaction), not reason, reason)
 
 
 def _ahead(winner: Route, other: Route) -> str:

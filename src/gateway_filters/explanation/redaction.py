@@ -24,9 +24,7 @@ class Redaction:
     def of(cls, listeners: Iterable[Listener]) -> "Redaction":
         """One that also hides every header that a filter of the listeners' routes puts a credential into."""
         return cls(
-            each.header.lower().encode()
-            for each in _filters(listeners)
-            if isinstance(each, CredentialInjection)
+            each.header.lower().encode() for each in _filters(listeners) if isinstance(each, CredentialInjection)
         )
 
     def hides(self, name: bytes) -> bool:

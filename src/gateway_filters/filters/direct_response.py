@@ -8,7 +8,7 @@ from gateway_filters.filters.filter import Filter
 from gateway_filters.filters.header_modifier import Fields, HeaderChange
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.message.headers import Headers, first
-from gateway_filters.message.text import field_value, settle
+from gateway_filters.message.text import field_value, settle, utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class DirectResponse(Filter):
         if not 200 <= self.status <= 599:
             raise ConfigurationError(f"status {self.status} is not a final HTTP status")
         settle(self, headers=tuple(self.headers.items() if isinstance(self.headers, Mapping) else self.headers))
-        settle(self, _reply=Reply(self.status, self._fields(), self.body.encode()))
+        settle(self, _reply=Reply(self.status, self._fields(), utf8(self.body, "body")))
 
     def on_request(self, head: RequestHead) -> Reply:
         """The configured answer."""

@@ -27,6 +27,8 @@ class HeaderChange:
 
     def __init__(self, set_: Fields, add: Fields, remove: Iterable[str]) -> None:
         replaced, added = _pairs(set_), _pairs(add)
+        if isinstance(remove, str):
+            raise ConfigurationError(f"remove takes names, not one text: ({remove!r},)")
         removed = tuple(_modifiable(name) for name in remove)
         _refuse_repeated([name for name, _ in replaced], {name for name, _ in added}, removed)
         self._dropped = frozenset((*(name for name, _ in replaced), *removed))
@@ -46,8 +48,8 @@ class _HeaderModifier(Filter):
     _change: HeaderChange = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settle(self, set=_texts(self.set), add=_texts(self.add), remove=tuple(self.remove))
-        settle(self, _change=HeaderChange(self.set, self.add, self.remove))
+        change = HeaderChange(self.set, self.add, self.remove)
+        settle(self, set=_texts(self.set), add=_texts(self.add), remove=tuple(self.remove), _change=change)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,7 @@ class _Loader(yaml.CSafeLoader):
     """Composes with the plain types of JSON only."""
 
 
-def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+def resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     """By first character: which tag a plain scalar of that shape has."""
     table: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
     for tag, pattern, beginnings in _PLAIN:
@@ -51,7 +51,7 @@ _PLAIN = (
     ("float", r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?", "-+0123456789."),
     ("null", r"~|null|Null|NULL|", "~nN"),
 )
-_Loader.yaml_implicit_resolvers = _resolvers()
+_Loader.yaml_implicit_resolvers = resolvers()
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,7 +193,9 @@ def _refuse_ours(document: Document, group: str, kind: str) -> None:
 
 
 def _invalid(document: Document, error: ValidationError) -> ManifestError:
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    # A name that is not known comes first: it is mostly the one that another complaint misses.
+    first = min(found, key=lambda each: each["type"] != "extra_forbidden")
     location = first["loc"]
     if first["type"] == "extra_forbidden":
         return _error(document, location, "the field is not known", document.key_place(location))

@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.regex import Pattern, compile_re2
-from gateway_filters.message.text import field_value, header_name, settle, token
+from gateway_filters.message.text import field_value, header_name, settle, token, utf8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,9 @@ class QueryParamMatch:
     _value: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settle(self, _name=self.name.encode(), _value=self.value.encode())
+        settle(
+            self, _name=utf8(self.name, "parameter name"), _value=utf8(self.value, f"value of parameter {self.name!r}")
+        )
 
     def mismatch(self, head: RequestHead) -> str | None:
         """Why the request is not matched; None when it is."""
@@ -92,7 +94,7 @@ class QueryParamRegexMatch:
     def __post_init__(self) -> None:
         settle(
             self,
-            _name=self.name.encode(),
+            _name=utf8(self.name, "parameter name"),
             _pattern=compile_re2(self.value, f"value of parameter {self.name!r}"),
         )
 
@@ -114,7 +116,9 @@ class CookieMatch:
     _value: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settle(self, _name=token(self.name, "cookie name"), _value=self.value.encode())
+        settle(
+            self, _name=token(self.name, "cookie name"), _value=utf8(self.value, f"value of parameter {self.name!r}")
+        )
 
     def mismatch(self, head: RequestHead) -> str | None:
         """Why the request is not matched; None when it is."""

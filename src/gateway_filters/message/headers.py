@@ -5,8 +5,8 @@ Facts
 - RFC 9110 7.6.1: a proxy removes ``Connection``, what it names, and the fields that only concern one
   connection. What the *client* names is removed when the head is cut from the scope, before any filter:
   otherwise ``Connection: authorization`` would take off what a filter has put on.
-- ``Content-Length`` and ``Host`` are the message's own frame and destination: naming them in
-  ``Connection`` removes nothing.
+- ``Content-Length``, ``Transfer-Encoding`` and ``Host`` are the message's own frame and destination: naming
+  them in ``Connection`` removes nothing, or a second framing could hide behind it.
 """
 
 from collections.abc import Iterable
@@ -27,7 +27,7 @@ HOP_BY_HOP = frozenset(
 )
 """Fields that concern one connection only; never forwarded, in either direction."""
 
-_NEVER_NOMINATED = frozenset((b"content-length", b"host"))
+_NEVER_NOMINATED = frozenset((b"content-length", b"host", b"transfer-encoding"))
 
 
 def values(headers: Headers, name: bytes) -> tuple[bytes, ...]:

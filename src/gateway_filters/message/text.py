@@ -30,7 +30,19 @@ def header_name(value: str) -> bytes:
 
 def field_value(value: str, what: str) -> bytes:
     """A header's value as bytes: printable ASCII without blanks round it; the empty value is allowed."""
-    return b"" if not value else _matching(_FIELD_VALUE, value, what, "printable ASCII without blanks round it")
+    raw = utf8(value, what)
+    if raw and not _FIELD_VALUE.fullmatch(raw):
+        # The value stays out of the sentence: it may be a credential.
+        raise ConfigurationError(f"{what} is not printable ASCII without blanks round it")
+    return raw
+
+
+def utf8(value: str, what: str) -> bytes:
+    """``value`` as UTF-8; a surrogate, which no text has, raises ``ConfigurationError`` without showing it."""
+    try:
+        return value.encode()
+    except UnicodeEncodeError:
+        raise ConfigurationError(f"{what} holds a surrogate, which is no character") from None
 
 
 def path(value: str, what: str) -> bytes:

@@ -12,28 +12,14 @@ Facts
 
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 
 import httpx
 
 from gateway_filters.errors import BadRequest, NotConnected
 from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.failures import after_answer_began, before_answer
-from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where an upstream is: scheme, host, port; the name its certificate must have; how the host resolves."""
-
-    scheme: str
-    host: str
-    port: int
-    server_hostname: str | None = None
-    resolve: Resolver | None = field(default=None, repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.scheme}://{self.host}:{self.port}"
+from gateway_filters.upstream.origin import Origin
+from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Transport
 
 
 class HttpxTransport(Transport):

@@ -1,0 +1,25 @@
+"""The command ``gateway-filters``: one file for each of its commands."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gateway_filters.cli import check, explain, routes, run
+from gateway_filters.errors import ConfigurationError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with ``arguments`` (without the program's name); gives the exit code.
+
+    2 is for what cannot be read or understood at all, with one sentence on stderr.
+    """
+    parser = argparse.ArgumentParser("gateway-filters", description="Gateway API manifests as an ASGI gateway.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    for command in (run, check, explain, routes):
+        command.register(commands)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2

@@ -1,0 +1,23 @@
+"""Arguments that commands have in common, and what they do with them."""
+
+import argparse
+import sys
+from typing import Any
+
+from gateway_filters.gateway_api.load import Translation, translate_files
+
+Commands = Any
+"""What subparsers are added to; argparse has no public name for it."""
+
+
+def add_paths(parser: argparse.ArgumentParser) -> None:
+    """Add the manifests."""
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder of manifests")
+
+
+def read(options: argparse.Namespace) -> Translation:
+    """The manifests' meaning, their problems told on stderr; raises ``ManifestError`` for what cannot be read."""
+    translation = translate_files(options.paths)
+    for problem in translation.problems:
+        sys.stderr.write(f"{problem}\n")
+    return translation

@@ -1,0 +1,94 @@
+"""``gateway-filters routes``: all matches in the order in which they win."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from gateway_filters.assembly import backend_steps, rule_steps
+from gateway_filters.cli.arguments import Commands, add_paths, read
+from gateway_filters.cli.table import table
+from gateway_filters.explanation.redaction import Redaction
+from gateway_filters.explanation.words import filter_words, hostname_words, match_words
+from gateway_filters.matching.hostname import precedence
+from gateway_filters.routing import Listener, Route, RouteTable
+
+_HEAD = ("HOST", "MATCH", "ROUTE", "FILTERS", "BACKENDS")
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend of a route, its weight, and the filters that only its requests meet."""
+
+    name: str
+    weight: int
+    filters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A match with what happens to the requests that it takes."""
+
+    hostname: str | None
+    match: str
+    route: str
+    filters: tuple[str, ...]
+    backends: tuple[Backend, ...]
+
+
+def register(commands: Commands) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("routes", help="list all matches in the order in which they win")
+    add_paths(parser)
+    parser.add_argument("-o", dest="output", choices=("table", "json"), default="table")
+    parser.set_defaults(run=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """0: all matches are listed that there are."""
+    listeners = sorted(read(options).listeners, key=lambda each: (each.port, precedence(each.hostname), each.name))
+    sys.stdout.write(_as_json(listeners) if options.output == "json" else "\n".join(map(_as_table, listeners)))
+    return 0
+
+
+def rows(listener: Listener) -> Iterator[Row]:
+    """The matches of a listener by precedence."""
+    redaction = Redaction.of([listener])
+    for route in RouteTable(listener.routes).routes:
+        filters = tuple(filter_words(each, redaction) for group in rule_steps(route) for each in group)
+        backends = tuple(_backends(route, redaction))
+        yield Row(route.hostname, match_words(route.match, redaction), route.name, filters, backends)
+
+
+def _backends(route: Route, redaction: Redaction) -> Iterator[Backend]:
+    for each in route.backends:
+        filters = tuple(filter_words(step, redaction) for step in backend_steps(route, each))
+        yield Backend(each.backend.name, each.weight, filters)
+
+
+def _as_json(listeners: Sequence[Listener]) -> str:
+    listed = [
+        {
+            "listener": each.name,
+            "protocol": each.protocol,
+            "port": each.port,
+            "hostname": each.hostname,
+            "matches": [asdict(row) for row in rows(each)],
+        }
+        for each in listeners
+    ]
+    return json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
+
+
+def _as_table(listener: Listener) -> str:
+    title = f"{listener.name} ({listener.protocol}, port {listener.port}, host {hostname_words(listener.hostname)})\n"
+    return title + table(_HEAD, [_cells(row) for row in rows(listener)])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    own = (step for backend in row.backends for step in backend.filters)
+    names = dict.fromkeys(step.partition("(")[0] for step in (*row.filters, *own))
+    weighted = len(row.backends) > 1
+    backends = (f"{each.name} ({each.weight})" if weighted else each.name for each in row.backends)
+    return (hostname_words(row.hostname), row.match, row.route, ", ".join(names) or "-", ", ".join(backends) or "-")

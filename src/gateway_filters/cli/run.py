@@ -1,0 +1,38 @@
+"""``gateway-filters run``: serve what the manifests say, and follow their changes."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from gateway_filters.asgi.dispatch import no_route
+from gateway_filters.cli.arguments import Commands, add_paths
+from gateway_filters.runner import Runner, run
+from gateway_filters.secrets import DirectorySecrets
+from gateway_filters.serving import Reached, Serving
+from gateway_filters.upstream import Clocks
+
+
+def register(commands: Commands) -> None:
+    """Add the command's arguments."""
+    parser = commands.add_parser("run", help="serve what the manifests say, and follow their changes")
+    add_paths(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="the address of Gateways that name none")
+    parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
+    parser.add_argument("--secrets", metavar="DIR", help="mounted Secrets, DIR/<secret>/<key>")
+    parser.set_defaults(run=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Serve; 0 after SIGTERM, 2 when the manifests cannot be served at all."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx", "httpcore", "uvicorn", "watchfiles"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    runner = Runner(
+        options.paths,
+        Serving(Reached(None, None, Clocks()), no_route),
+        host=options.host,
+        status=options.status,
+        secrets=DirectorySecrets(options.secrets) if options.secrets else None,
+    )
+    return run(runner)

@@ -1,0 +1,74 @@
+"""Clocks without a timer for each wait: one look every 100 ms at all exchanges of a pool.
+
+A wait costs one addition when it begins. It ends between nothing and two looks late, never early.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway_filters.upstream.transport import Clocks
+
+PERIOD = 0.1
+NEVER = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds: for a free connection, a new one, the answer, its pieces, our bytes to leave."""
+
+    pool: float
+    connect: float
+    first_byte: float
+    idle: float
+    write: float
+
+    @classmethod
+    def of(cls, clocks: Clocks) -> "Patience":
+        """What ``Clocks`` mean: a full pool is waited for like a connection, a stalled upload like a stalled answer."""
+        return cls(clocks.connect, clocks.connect, clocks.first_byte, clocks.idle, clocks.idle)
+
+
+class Watched(Protocol):
+    """What a sweep looks at."""
+
+    def check(self, now: float) -> None:
+        """Give up if the time has come."""
+        ...
+
+
+class Sweep:
+    """Looks at what it watches every 100 ms; rests, without a timer, while there is nothing to watch."""
+
+    __slots__ = ("_loop", "_resting", "_watched", "now")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.now = loop.time()
+        self._loop = loop
+        self._resting = True
+        self._watched: set[Watched] = set()
+
+    def watch(self, each: Watched) -> None:
+        """Look at ``each`` from now on."""
+        self._watched.add(each)
+        if self._resting:
+            self._resting = False
+            self.now = self._loop.time()
+            self._loop.call_later(PERIOD, self._look)
+
+    def forget(self, each: Watched) -> None:
+        """Look at it no more."""
+        self._watched.discard(each)
+
+    def after(self, seconds: float) -> float:
+        """The moment to give up a wait of ``seconds`` that begins now; ``now`` may be one period old."""
+        return self.now + seconds + PERIOD
+
+    def _look(self) -> None:
+        self.now = self._loop.time()
+        for each in tuple(self._watched):
+            each.check(self.now)
+        self._resting = not self._watched
+        if not self._resting:
+            self._loop.call_later(PERIOD, self._look)

@@ -1,0 +1,154 @@
+"""New connections: resolve, race the addresses, TLS. Nothing of HTTP.
+
+Facts
+- RFC 8305 (happy eyeballs): families alternate, the next address is tried after 250 ms or when one fails, the
+  first that connects wins. uvloop's ``create_connection`` cannot do it, so plain sockets race here.
+- Names are resolved anew for each connection; idle connections expire, so a change is seen within that time.
+- TLS that fails fails: there is no way from here to plain text.
+- asyncio hands no TLS session to a new connection, so each one makes a whole handshake.
+"""
+
+import asyncio
+import ipaddress
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import chain, zip_longest
+
+from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected
+from gateway_filters.upstream.connection import Connection
+from gateway_filters.upstream.origin import Origin
+
+_HEAD_START = 0.25
+_GOODBYE = 2.0  # seconds that a TLS peer has to answer our close_notify
+
+Address = tuple[socket.AddressFamily, tuple[object, ...]]
+
+
+class Dialler:
+    """Makes connections to ``origin``, or to the socket ``unix`` of this machine; ``tls`` is for https.
+
+    Raises ``ConfigurationError`` for https without a context.
+    """
+
+    def __init__(self, origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> None:
+        if origin.scheme == "https" and tls is None:
+            raise ConfigurationError(f"{origin} needs a TLS context")
+        self._origin = origin
+        self._unix = unix
+        self._tls = tls if origin.scheme == "https" else None
+
+    async def dial(self, connection: Connection, patience: float) -> None:
+        """Connect, TLS included, within ``patience`` seconds; raises ``NotConnected`` or ``ConnectTimeout``."""
+        try:
+            async with asyncio.timeout(None if patience == float("inf") else patience):
+                await self._dial(connection)
+        except TimeoutError as error:
+            raise ConnectTimeout(f"{self._origin} accepted no connection in time") from error
+        except OSError as error:  # refused, no such name, a failed or refused handshake
+            raise NotConnected(f"{self._origin} accepted no connection: {error}") from error
+
+    async def _dial(self, connection: Connection) -> None:
+        loop = asyncio.get_running_loop()
+        hostname = None if self._tls is None else self._origin.server_hostname or self._origin.host
+        goodbye = None if self._tls is None else _GOODBYE
+        if self._unix is not None:
+            await loop.create_unix_connection(
+                lambda: connection, self._unix, ssl=self._tls, server_hostname=hostname, ssl_shutdown_timeout=goodbye
+            )
+            return
+        sock = await self._tcp_socket()
+        await loop.create_connection(
+            lambda: connection, sock=sock, ssl=self._tls, server_hostname=hostname, ssl_shutdown_timeout=goodbye
+        )
+
+    async def _tcp_socket(self) -> socket.socket:
+        addresses = await self._addresses()
+        if not addresses:
+            raise OSError("it has no address")
+        sock = await _race(addresses)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    async def _addresses(self) -> Sequence[Address]:
+        origin = self._origin
+        if origin.resolve is None:
+            return _alternating(await _looked_up(origin.host, origin.port))
+        found = [await _looked_up(host, port) for host, port in await origin.resolve(origin.host, origin.port)]
+        return list(chain.from_iterable(found))
+
+
+async def _looked_up(host: str, port: int) -> list[Address]:
+    with suppress(ValueError):
+        ipaddress.ip_address(host)  # nothing to look up, and no thread to do it in
+        return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(socket.AddressFamily(family), address) for family, _, _, _, address in found]
+
+
+def _alternating(addresses: Sequence[Address]) -> list[Address]:
+    if not addresses:
+        return []
+    preferred = addresses[0][0]
+    first = [each for each in addresses if each[0] == preferred]
+    second = [each for each in addresses if each[0] != preferred]
+    pairs = zip_longest(first, second)
+    return [each for pair in pairs for each in pair if each is not None]
+
+
+async def _race(addresses: Sequence[Address]) -> socket.socket:
+    if len(addresses) == 1:
+        return await _connected(addresses[0])
+    running: set[asyncio.Task[socket.socket]] = set()
+    refusals: list[str] = []  # and not the errors, which know this frame once they are raised here
+    try:
+        for number, address in enumerate(addresses, 1):
+            running.add(asyncio.create_task(_connected(address)))
+            last = number == len(addresses)
+            while running:
+                done, _ = await asyncio.wait(
+                    running, timeout=None if last else _HEAD_START, return_when=asyncio.FIRST_COMPLETED
+                )
+                winner = _winner(done, refusals)
+                running -= done
+                if winner is not None:
+                    return winner
+                if not last:
+                    break
+    finally:
+        for each in running:
+            each.add_done_callback(_discard)
+            each.cancel()
+    raise OSError("; ".join(refusals))
+
+
+def _winner(done: set[asyncio.Task[socket.socket]], refusals: list[str]) -> socket.socket | None:
+    winner = None
+    for each in done:
+        error = each.exception()
+        if error is not None:
+            refusals.append(str(error))
+        elif winner is None:
+            winner = each.result()
+        else:
+            each.result().close()
+    return winner
+
+
+def _discard(late: asyncio.Task[socket.socket]) -> None:
+    if not late.cancelled() and late.exception() is None:
+        late.result().close()
+
+
+async def _connected(address: Address) -> socket.socket:
+    family, place = address
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)  # noqa: FBT003 - the socket module's own form
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, place)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

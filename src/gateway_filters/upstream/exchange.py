@@ -1,0 +1,296 @@
+"""One request and its answer over one connection: the answer that a transport hands up.
+
+Facts
+- Whether the connection is ours is a field of the exchange (``_connection``), never a state of the connection:
+  it may long serve somebody else while the last pieces of this answer are still being read.
+- A connection is given back the moment the answer is whole, before its pieces have been taken.
+- Bytes are counted where pieces come in and where they go out, nowhere else.
+- Failures are kept as a kind and a sentence and built when they are raised: an error that is kept knows the
+  frames that raised it, and they know the exchange.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import Self
+
+from gateway_filters.errors import (
+    UpstreamAborted,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamTimeout,
+    UpstreamUnreachable,
+)
+from gateway_filters.message.headers import Headers
+from gateway_filters.upstream.clocks import NEVER, Patience, Sweep
+from gateway_filters.upstream.connection import Connection
+from gateway_filters.upstream.request_head import Framing
+from gateway_filters.upstream.response_head import AnswerHead
+from gateway_filters.upstream.upload import pour
+
+_HIGH = 64 * 1024
+_LOW = 16 * 1024
+
+
+class StaleConnection(UpstreamUnreachable):
+    """A connection that had served before was lost, and not a byte had come back on it."""
+
+
+class IdleTimeout(UpstreamAborted):
+    """The answer broke off because nothing came for too long."""
+
+
+class WriteTimeout(UpstreamTimeout):
+    """The upstream took no bytes for too long."""
+
+
+class Exchange:
+    """An answer that has begun, once ``answered`` is through; see ``IncomingResponse``.
+
+    ``fields``: the header pairs with names as they came; ``version``: 1.1 or 1.0; ``touched``: whether the
+    request's body has been asked for its pieces, so that it cannot be sent again.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_failure",
+        "_name",
+        "_over",
+        "_patience",
+        "_paused",
+        "_pieces",
+        "_queued",
+        "_raised",
+        "_read_by",
+        "_sweep",
+        "_upload",
+        "_waiter",
+        "_write_by",
+        "_writer",
+        "bodiless",
+        "fields",
+        "headers",
+        "status",
+        "touched",
+        "uploaded",
+        "version",
+    )
+
+    def __init__(self, name: str, sweep: Sweep, patience: Patience, *, bodiless: bool) -> None:
+        self.status = 0
+        self.headers: Headers = ()
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.version = ""
+        self.bodiless = bodiless
+        self.uploaded = True
+        self.touched = False
+        self._name = name
+        self._sweep = sweep
+        self._patience = patience
+        self._connection: Connection | None = None
+        self._pieces: deque[bytes] = deque()
+        self._queued = 0
+        self._paused = False
+        self._over = False
+        self._failure: tuple[type[UpstreamError], str] | None = None
+        self._raised: BaseException | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+        self._read_by = self._write_by = NEVER
+        self._upload: asyncio.Task[None] | None = None
+
+    # The owner's side
+
+    def begin(self, connection: Connection, data: bytes, body: AsyncIterator[bytes] | None, framing: Framing) -> None:
+        """Send ``data`` over ``connection``, and after it ``body``, beside whatever the upstream does."""
+        self._connection = connection
+        self._sweep.watch(self)
+        connection.begin(self, data)
+        if body is not None:
+            self.uploaded = False
+            self._upload = asyncio.create_task(self._pour(body, framing, connection))
+            self._upload.add_done_callback(self._poured)
+
+    async def answered(self) -> Self:
+        """Wait for the head of the answer; raises an ``UpstreamError``, or what the request's body raised."""
+        while not self.status or self._failure is not None or self._raised is not None:
+            self._raise_failure()
+            await self._wait(self._patience.first_byte if self.uploaded else NEVER)
+        return self
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body's bytes; raises ``UpstreamAborted`` when it breaks off."""
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._pieces:
+            self._raise_failure()
+            if self._over:
+                raise StopAsyncIteration
+            await self._wait(self._patience.idle)
+        piece = self._pieces.popleft()
+        self._queued -= len(piece)
+        if self._paused and self._queued <= _LOW:
+            self._resume()
+        return piece
+
+    async def aclose(self) -> None:
+        """Close the connection unless the answer is whole; then it has long been given back."""
+        self.abandon()
+        if self._upload is not None:
+            await asyncio.wait((self._upload,))
+
+    def abandon(self) -> None:
+        """Give up what is left of the answer, and the connection with it."""
+        connection = self._connection
+        if connection is not None:
+            self._detach()
+            self._failure = (UpstreamAborted, "the answer was given up")
+            connection.abort()
+        self._pieces.clear()
+        self._queued = 0
+
+    # The connection's side
+
+    def answer(self, head: AnswerHead) -> None:
+        """The head of the answer has come."""
+        self.status = head.status
+        self.headers = head.headers
+        self.fields = head.fields
+        self.version = head.version
+        self._wake()
+
+    def take(self, piece: bytes) -> None:
+        """A piece of its body has come."""
+        self._pieces.append(piece)
+        self._queued += len(piece)
+        if self._queued > _HIGH and not self._paused and self._connection is not None:
+            self._paused = True
+            self._connection.pause()
+        self._wake()
+
+    def finish(self) -> None:
+        """The answer is whole; the connection is no longer ours."""
+        if self._paused:
+            self._resume()
+        self._over = True
+        self._detach()
+        self._wake()
+
+    def malformed(self, reason: str) -> None:
+        """What came is not HTTP."""
+        if self.status:
+            self._fail(UpstreamAborted, f"the answer of {self._name} broke off: {reason}")
+        else:
+            self._fail(UpstreamMalformed, f"{self._name} answered with something that is not HTTP: {reason}")
+
+    def lost(self, reason: str, *, silent: bool) -> None:
+        """The connection is gone; ``silent`` when not one byte had come on it for us."""
+        if self.status:
+            self._fail(UpstreamAborted, f"the answer of {self._name} broke off: {reason}")
+        elif silent and self._connection is not None and self._connection.reused:
+            self._fail(StaleConnection, f"a kept connection to {self._name} was lost: {reason}")
+        else:
+            self._fail(UpstreamUnreachable, f"the connection to {self._name} was lost before an answer: {reason}")
+
+    def writable(self) -> None:
+        """What was written has left."""
+        if self._writer is not None and not self._writer.done():
+            self._writer.set_result(None)
+
+    # The clock's side
+
+    def check(self, now: float) -> None:
+        """Give up when a wait has been too long."""
+        if now < self._read_by and now < self._write_by:
+            return
+        connection = self._connection
+        if self.status:
+            self._fail(IdleTimeout, f"the answer of {self._name} broke off: it stood still for too long")
+        elif now >= self._write_by:
+            self._fail(WriteTimeout, f"{self._name} did not read the request in time")
+        else:
+            self._fail(UpstreamTimeout, f"{self._name} did not answer in time")
+        if connection is not None:
+            connection.abort()
+
+    # Inside
+
+    def _resume(self) -> None:
+        self._paused = False
+        if self._connection is not None:
+            self._connection.resume()
+
+    def _fail(self, kind: type[UpstreamError], reason: str) -> None:
+        self._failure = (kind, reason)
+        self._detach()
+        self._wake()
+
+    def _detach(self) -> None:
+        self._connection = None
+        self._read_by = self._write_by = NEVER
+        self._sweep.forget(self)
+        if self._upload is not None:
+            self._upload.cancel()
+
+    def _raise_failure(self) -> None:
+        if self._raised is not None:
+            raised, self._raised = self._raised, None
+            self._failure = (UpstreamAborted, "the request's body broke off")
+            try:
+                raise raised
+            finally:
+                del raised  # or its traceback and this frame would know each other
+        if self._failure is not None:
+            kind, reason = self._failure
+            raise kind(reason)
+
+    async def _wait(self, patience: float) -> None:
+        self._read_by = self._sweep.after(patience)
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
+        finally:
+            self._waiter = None
+            self._read_by = NEVER
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    # The upload, in a task of its own: the answer may come, and end, before it does
+
+    async def _pour(self, body: AsyncIterator[bytes], framing: Framing, connection: Connection) -> None:
+        self.touched = True
+        await pour(body, framing, connection, drained=self._drained)
+        self.uploaded = True
+        if not self.status:
+            self._read_by = self._sweep.after(self._patience.first_byte)
+
+    async def _drained(self) -> None:
+        self._write_by = self._sweep.after(self._patience.write)
+        self._writer = asyncio.get_running_loop().create_future()
+        try:
+            await self._writer
+        finally:
+            self._writer = None
+            self._write_by = NEVER
+
+    def _poured(self, upload: asyncio.Task[None]) -> None:
+        self._upload = None  # a finished task that keeps its error knows our frames
+        if upload.cancelled():
+            return
+        error = upload.exception()
+        if error is not None and not self._over:
+            self._raised = error
+            connection = self._connection
+            self._detach()
+            if connection is not None:
+                connection.abort()
+            self._wake()

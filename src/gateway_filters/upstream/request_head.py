@@ -1,0 +1,96 @@
+"""The head of a request as the bytes that go out. Pure: no connection, no clock.
+
+Facts
+- One count of line ends over the finished block, against the number of lines it was made of, and a look for
+  NUL guard every part of it at once: nothing inside can begin a line of its own (CWE-93).
+- A space in a target would end it early for some servers, so a target is visible ASCII (RFC 9112 3.2).
+- A body is framed by exactly one Content-Length or one ``Transfer-Encoding: chunked`` (RFC 9112 6.1).
+- Names and values go out as they were given: order, duplicates and case.
+"""
+
+import re
+from typing import Literal
+
+from gateway_filters.errors import BadRequest
+from gateway_filters.message.headers import Headers
+from gateway_filters.upstream.transport import OutgoingRequest
+
+Framing = int | Literal["chunked"] | None
+"""How a body is framed: by its length, in chunks, or not at all when there is none."""
+
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+"""Methods that may be sent twice (RFC 9110 9.2.2)."""
+
+_METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_NOT_IN_A_TARGET = re.compile(rb"[^!-~]")
+_FRAMES = frozenset((b"content-length", b"transfer-encoding"))
+_LONGEST_LENGTH = 18
+
+
+class WireHead:
+    """A head ready to be sent: its bytes, how its body is framed, what it means for the connection."""
+
+    __slots__ = ("block", "bodiless_answer", "closes", "framing", "repeatable")
+
+    def __init__(self, request: OutgoingRequest) -> None:
+        self.block = _block(request)
+        self.framing, self.closes = _framing(request.headers)
+        self.bodiless_answer = request.method == "HEAD"
+        self.repeatable = request.method in IDEMPOTENT
+
+
+def chunk(piece: bytes) -> bytes:
+    """A piece of a body as one chunk."""
+    return b"%x\r\n%b\r\n" % (len(piece), piece)
+
+
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def framed(body: bytes, framing: Framing) -> bytes:
+    """A whole body as it goes out; raises ``BadRequest`` when its length is not the one in the head."""
+    if framing == "chunked":
+        return chunk(body) + LAST_CHUNK if body else LAST_CHUNK
+    if len(body) != (framing or 0):
+        raise BadRequest(f"the request's body has {len(body)} bytes, its head says {framing or 0}")
+    return body
+
+
+def _block(request: OutgoingRequest) -> bytes:
+    method, target = request.method, request.target
+    if not _METHOD.fullmatch(method) or method == "CONNECT":
+        raise BadRequest("the request method cannot be forwarded")
+    if not target or _NOT_IN_A_TARGET.search(target) is not None:
+        raise BadRequest("the request target is not printable ASCII")
+    lines = [b"%b %b HTTP/1.1" % (method.encode(), target), *map(b": ".join, request.headers), b"", b""]
+    block = b"\r\n".join(lines)
+    ends = len(lines) - 1
+    if block.count(b"\n") != ends or block.count(b"\r") != ends or b"\0" in block:
+        raise BadRequest("a request header holds a line end or NUL")
+    return block
+
+
+def _framing(headers: Headers) -> tuple[Framing, bool]:
+    frames: list[Framing] = []
+    closes = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower in _FRAMES:
+            frames.append(_length(value) if lower == b"content-length" else _coding(value))
+        elif lower == b"connection":
+            closes = closes or b"close" in value.lower()
+    if len(frames) > 1:
+        raise BadRequest("the request's body is framed twice")
+    return (frames[0] if frames else None), closes
+
+
+def _length(value: bytes) -> int:
+    if not value.isdigit() or len(value) > _LONGEST_LENGTH:
+        raise BadRequest("the request's content-length is not a length")
+    return int(value)
+
+
+def _coding(value: bytes) -> Literal["chunked"]:
+    if value.lower() != b"chunked":
+        raise BadRequest("the request's transfer-encoding is not chunked")
+    return "chunked"

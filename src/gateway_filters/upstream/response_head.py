@@ -1,0 +1,74 @@
+"""The head of an answer: what its fields say of its body and its connection. Pure.
+
+Facts
+- llhttp, the parser, refuses two lengths, both framings, bad lengths, bare line ends, folded lines, blanks
+  before a colon and control bytes by itself, strictly unless told otherwise.
+- It takes any last transfer coding but ``chunked`` for a body that ends with the connection, and unpacks
+  ``gzip, chunked`` to bytes that are still gzip: both are refused here.
+- It keeps blanks after a value, which are no part of it (RFC 9112 5.1).
+- It swallows empty lines between messages without a word, so the end of a message is looked at here.
+"""
+
+from gateway_filters.errors import UpstreamMalformed
+from gateway_filters.message.headers import Headers
+
+MOST_BYTES = 64 * 1024
+MOST_LINES = 200
+
+_LINE_ENDS = b"\r\n"
+
+
+class AnswerHead:
+    """The status and header fields of an answer, ``fields`` with names as they came, and its framing.
+
+    Raises ``UpstreamMalformed`` for a head that is too large or frames its body in a way that is not understood.
+    ``until_close``: the body ends when the connection does.
+    """
+
+    __slots__ = ("fields", "headers", "status", "until_close", "version")
+
+    def __init__(self, status: int, fields: list[tuple[bytes, bytes]], *, bodiless: bool, version: str) -> None:
+        if not 200 <= status <= 599:
+            raise UpstreamMalformed(f"the status {status} is none")
+        if version not in ("1.1", "1.0"):
+            raise UpstreamMalformed(f"HTTP/{version} is not spoken here")
+        self.status = status
+        self.version = version
+        self.fields = fields
+        self.headers: Headers = tuple([(name.lower(), value) for name, value in fields])
+        self.until_close = _until_close(self.headers, version) and not bodiless and status not in (204, 304)
+
+
+def check_size(fields: list[tuple[bytes, bytes]], upper_bound: int) -> None:
+    """Raises ``UpstreamMalformed`` for too many fields or bytes; ``upper_bound`` bytes are what came in all."""
+    if len(fields) > MOST_LINES:
+        raise UpstreamMalformed(f"more than {MOST_LINES} header fields")
+    if upper_bound > MOST_BYTES and sum(len(name) + len(value) + 4 for name, value in fields) > MOST_BYTES:
+        raise UpstreamMalformed(f"header fields of more than {MOST_BYTES} bytes")
+
+
+def ends_exactly(data: bytes, piece: bytes, *, chunked: bool) -> bool:
+    """Whether a read that held the end of a message holds no line ends behind it, the one thing the parser hides.
+
+    ``piece`` is the last piece of a body with a length, empty for a message without a body. May say no when it
+    cannot tell, which costs a connection and nothing else.
+    """
+    if piece and not chunked:
+        return data[-1] not in _LINE_ENDS or (data.endswith(piece) and not _is_line_ends(piece))
+    return len(data) > 4 and data.endswith(b"\r\n\r\n") and data[-5] not in _LINE_ENDS
+
+
+def _until_close(headers: Headers, version: str) -> bool:
+    framed = False
+    for name, value in headers:
+        if name == b"content-length":
+            framed = True
+        elif name == b"transfer-encoding":
+            if framed or value.lower() != b"chunked" or version == "1.0":
+                raise UpstreamMalformed("its transfer-encoding is not one chunked of HTTP/1.1")
+            framed = True
+    return not framed
+
+
+def _is_line_ends(piece: bytes) -> bool:
+    return not piece.strip(_LINE_ENDS)

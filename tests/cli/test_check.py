@@ -1,0 +1,234 @@
+"""``check``: a row for each object, problems with their place, three exit codes, never a secret."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.cases import ENCODED, KEY, ONE, backend, command, gateway, manifests, route
+from gateway_api.manifests import ALL, ROUTE, SECRET, changed
+
+DYNAMIC = """
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {name: anywhere}
+spec: {type: DynamicResolver}
+"""
+
+OTHERS_CLASS = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: any}
+spec: {controllerName: example.com/another}
+"""
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path: Path) -> Path:
+    return tmp_path / "all.yaml"
+
+
+def rows(out: str) -> dict[str, list[str]]:
+    """The cells of a table below its head, by the object's kind and name."""
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["KIND", "NAME", "ACCEPTED", "RESOLVED", "PROGRAMMED", "ATTACHED", "REASON"]
+    return {f"{cells[0]} {cells[1]}": cells[2:] for cells in lines[1:]}
+
+
+def test_every_object_has_a_row_in_aligned_columns(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The seed's manifests with their Secret: all is accepted, nothing is on stderr, the exit code is 0."""
+    file.write_text(ALL)
+    done = command(capsys, "check", file)
+    assert (done.code, done.err) == (0, "")
+    assert rows(done.out) == {
+        "Gateway default/bailian-gateway": ["True", "True", "True", "http-bailian:1", "-"],
+        "HTTPRouteFilter default/credential-injection": ["-", "-", "-", "-", "-"],
+        "HTTPRoute default/bailian-route": ["True", "True", "-", "bailian-gateway", "-"],
+        "Backend default/bailian": ["True", "-", "-", "-", "-"],
+        "BackendTLSPolicy default/enable-backend-tls": ["True", "True", "-", "bailian-gateway", "-"],
+        "Secret default/bailian-credential": ["-", "-", "-", "-", "-"],
+    }
+    lines = done.out.splitlines()
+    column = lines[0].index("ACCEPTED")
+    assert all(line[column - 1] == " " and line[column] in "AT-" for line in lines)
+
+
+ROWS = [
+    pytest.param(
+        changed("            name: credential-injection", "            name: another"),
+        "HTTPRoute default/bailian-route",
+        ["True", "False", "-", "bailian-gateway", "InvalidFilterRef"],
+        "HTTPRouteFilter another does not exist",
+        id="a filter that does not exist is not resolved",
+    ),
+    pytest.param(
+        changed("    - name: bailian-gateway", "    - name: bailian-gateway\n      sectionName: none"),
+        "HTTPRoute default/bailian-route",
+        ["False", "True", "-", "-", "NoMatchingParent"],
+        "Gateway bailian-gateway has no such listener",
+        id="a route without its listener is not accepted and attached nowhere",
+    ),
+    pytest.param(
+        manifests(
+            gateway("gw", "name: a, protocol: HTTP, port: 80", "name: b, protocol: TCP, port: 81"),
+            route("r", ONE),
+            backend("one"),
+        ),
+        "Gateway default/gw",
+        ["2/3", "True", "2/3", "a:1,b:0", "UnsupportedProtocol,Invalid"],
+        "protocol TCP is not supported",
+        id="one bad listener among two is counted",
+    ),
+    pytest.param(
+        DYNAMIC,
+        "Backend default/anywhere",
+        ["False", "-", "-", "-", "Invalid"],
+        "Backend default/anywhere: Accepted: type DynamicResolver",
+        id="an object that only its status speaks against is told as well",
+    ),
+    pytest.param(
+        manifests(OTHERS_CLASS, gateway(), route("r", ONE), backend("one")),
+        "HTTPRoute default/r",
+        ["-", "-", "-", "-", "-"],
+        "none of its parents is a Gateway or ListenerSet that is served here",
+        id="a route of a Gateway that is not ours has no status",
+    ),
+    pytest.param(
+        manifests(
+            gateway(),
+            route("r", ONE, "filters: [{type: RequestHeaderModifier, requestHeaderModifier: {remove: [Host]}}]"),
+            backend("one"),
+        ),
+        "HTTPRoute default/r",
+        ["True", "True", "-", "gw", "UnsupportedValue"],
+        "header 'Host' cannot be modified",
+        id="one rule of two that is dropped is a reason",
+    ),
+]
+"""Manifests, the object of interest, the cells of its row, and a sentence on stderr."""
+
+
+@pytest.mark.parametrize(("text", "name", "cells", "sentence"), ROWS)
+def test_what_is_not_accepted_is_in_its_row_and_on_stderr(
+    text: str, name: str, cells: list[str], sentence: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code is 1, the row has the reason, and a sentence has the place."""
+    file.write_text(text)
+    done = command(capsys, "check", file)
+    assert done.code == 1
+    assert rows(done.out)[name] == cells
+    told = [line for line in done.err.splitlines() if sentence in line]
+    assert len(told) == 1
+    assert told[0].startswith(f"{file}:")
+    assert [part.isdigit() for part in told[0].removeprefix(f"{file}:").split(":")[:2]] == [True, True]
+
+
+UNREADABLE = [
+    pytest.param("a: [", "not YAML", id="a file that is no YAML"),
+    pytest.param(
+        changed("  rules:", "  rulez:"), "spec.rulez: the field is not known", id="a file that breaks its schema"
+    ),
+    pytest.param(None, "cannot be read", id="a file that does not exist"),
+]
+
+
+@pytest.mark.parametrize("words", [["check"], ["routes"], ["explain", "GET", "http://localhost/"]], ids=lambda w: w[0])
+@pytest.mark.parametrize(("text", "sentence"), UNREADABLE)
+def test_what_cannot_be_read_ends_with_2(
+    text: str | None, sentence: str, words: list[str], file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence on stderr, nothing on stdout, whichever the command is."""
+    if text is not None:
+        file.write_text(text)
+    done = command(capsys, words[0], file, *words[1:])
+    assert (done.code, done.out) == (2, "")
+    assert done.err.count("\n") == 1
+    assert sentence in done.err
+
+
+def objects(form: str, out: str) -> list[dict[str, Any]]:
+    """The objects of an output in YAML or JSON."""
+    if form == "yaml":
+        return list(yaml.safe_load_all(out))
+    listed = json.loads(out)
+    assert (listed["apiVersion"], listed["kind"]) == ("v1", "List")
+    return listed["items"]
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_objects_are_printed_as_given_with_their_status(
+    form: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each object keeps its spec, has the namespace it is in, and its status where it has one."""
+    file.write_text(ALL)
+    done = command(capsys, "check", file, "-o", form)
+    found = {each["kind"]: each for each in objects(form, done.out)}
+    given = {each["kind"]: each for each in yaml.safe_load_all(ALL)}
+    assert list(found) == list(given)
+    assert all(found[kind]["spec"] == given[kind]["spec"] for kind in given if kind != "Secret")
+    assert found["HTTPRoute"]["metadata"] == {"name": "bailian-route", "namespace": "default", "generation": 1}
+    assert found["HTTPRoute"]["status"]["parents"][0]["parentRef"]["name"] == "bailian-gateway"
+    assert "status" not in found["HTTPRouteFilter"]
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_problems_are_on_stderr_whatever_the_form(form: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed for programs stays readable for them, and the exit code is the table's."""
+    file.write_text(ROUTE)
+    done = command(capsys, "check", file, "-o", form)
+    assert done.code == 1
+    assert "Secret default/bailian-credential does not exist" in done.err
+    assert len(objects(form, done.out)) == 5
+
+
+TEXTS = ["1e3", "0o17", "22:22", "on", "2026-01-01", "1_000", "null", "~", "0x1f", "", "1.", "plain"]
+
+
+def test_text_stays_text_in_yaml(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What kubectl or another reader takes for a number, a time or a truth is quoted."""
+    data = {f"key-{at}": text for at, text in enumerate(TEXTS)}
+    written = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "texts"}, "data": data}
+    file.write_text(json.dumps(written))
+    done = command(capsys, "check", file, "-o", "yaml")
+    assert yaml.safe_load(done.out)["data"] == data
+    file.write_text(done.out.replace("  generation: 1\n", ""))
+    again = command(capsys, "check", file, "-o", "json")
+    assert json.loads(again.out)["items"][0]["data"] == data
+
+
+LAST_APPLIED = f"""
+metadata:
+  name: bailian-credential
+  annotations:
+    kept: "yes"
+    kubectl.kubernetes.io/last-applied-configuration: '{{"data": {{"credential": "{ENCODED}"}}}}'
+"""
+
+SECRETS = [
+    pytest.param(SECRET, id="a value in base64"),
+    pytest.param(
+        SECRET.replace(f"data:\n  credential: {ENCODED}", f"stringData:\n  credential: {KEY}"), id="a value as text"
+    ),
+    pytest.param(
+        SECRET.replace("\nmetadata:\n  name: bailian-credential\n", LAST_APPLIED), id="a copy that kubectl keeps"
+    ),
+]
+
+
+@pytest.mark.parametrize("form", ["table", "yaml", "json"])
+@pytest.mark.parametrize("secret", SECRETS)
+def test_no_form_shows_a_secret(secret: str, form: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a Secret there are the keys, and a fingerprint of each value."""
+    text = f"{ROUTE}\n---{secret}"
+    assert ENCODED in text or KEY in text
+    file.write_text(text)
+    done = command(capsys, "check", file, "-o", form)
+    assert done.code == 0
+    for value in (ENCODED, KEY, KEY.removeprefix("Bearer ")):
+        assert value not in done.out + done.err
+    if form != "table":
+        shown = objects(form, done.out)[-1]
+        assert [*(shown.get("data") or shown["stringData"]).values()] == ["fingerprint 4aadda9b8264"]
+        assert shown["metadata"].get("annotations", {"kept": "yes"}) == {"kept": "yes"}

@@ -1,0 +1,299 @@
+"""Where we differ from Envoy on purpose: one named rule each, and nothing else is left out of the comparison.
+
+A rule takes what Envoy made of a request and gives what it would have made of it with our difference. The names
+are the headings of ``docs/differences-from-envoy.md``, where the reasons are.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from envoy_configuration import RULE_MARK, credential
+from raw_exchange import Seen
+from written_cases import Case, Manifest
+
+from gateway_filters.message.canonical import canonical_path
+
+Fields = dict[bytes, tuple[bytes, ...]]
+"""Header values by name; those of one name in their order."""
+
+
+@dataclass(frozen=True)
+class Forwarded:
+    """A request as the upstream got it."""
+
+    method: bytes
+    target: bytes
+    headers: Fields
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a request, without what concerns one connection only."""
+
+    forwarded: Forwarded | None
+    status: int
+    headers: Fields
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request to both: ``rule`` is the one that Envoy took, ``ours`` what we made of it."""
+
+    case: Case
+    request: bytes
+    rule: Manifest | None
+    ours: Outcome
+
+    @property
+    def path(self) -> bytes:
+        """The raw path that was asked for."""
+        return self.request.split(b" ", 2)[1].partition(b"?")[0]
+
+    @property
+    def answer_number(self) -> bytes:
+        """Which answer the upstream was asked for."""
+        return next(iter(self.client_values(b"x-answer")), b"0")
+
+    def client_values(self, name: bytes) -> tuple[bytes, ...]:
+        """What the client sent under a name and meant for the upstream."""
+        lines = [line.partition(b":") for line in self.request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]]
+        pairs = [(key.lower(), value.strip()) for key, _, value in lines]
+        nominated = [
+            token.strip().lower() for key, value in pairs if key == b"connection" for token in value.split(b",")
+        ]
+        return tuple(value for key, value in pairs if key == name and key not in nominated)
+
+    def filter(self, kind: str) -> Manifest:
+        """The member of the rule's filter of this type; empty without one."""
+        member = kind[0].lower() + kind[1:] if kind != "URLRewrite" else "urlRewrite"
+        filters = [] if self.rule is None else self.rule["filters"]
+        return next((each[member] for each in filters if each["type"] == kind), {})
+
+    @property
+    def injection(self) -> tuple[Manifest, str | None] | None:
+        """The rule's credentialInjection and its Secret's value."""
+        return None if self.rule is None else credential(self.case, self.rule)
+
+
+# How a body is framed is each connection's own business; that it arrives whole is compared.
+_ONE_CONNECTION = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
+
+
+def outcome(seen: Seen) -> Outcome:
+    """What was seen, as far as it is compared."""
+    assert len(seen.received) <= 1, "a request was sent twice"
+    forwarded = None
+    for each in seen.received:
+        forwarded = Forwarded(each.method, each.target, _fields(each.headers), each.body)
+    answered = seen.answered
+    return Outcome(forwarded, answered.status, _fields(answered.headers), answered.body)
+
+
+def taken_rule(case: Case, seen: Seen) -> Manifest | None:
+    """The rule that Envoy has marked its answer with."""
+    names = [value for name, value in seen.answered.headers if name == RULE_MARK.encode()]
+    return case.rule(names[0].decode()) if names else None
+
+
+def _fields(pairs: tuple[tuple[bytes, bytes], ...]) -> Fields:
+    fields: Fields = {}
+    for name, value in pairs:
+        if name not in _ONE_CONNECTION and name != RULE_MARK.encode():
+            fields[name] = (*fields.get(name, ()), value)
+    return fields
+
+
+def for_envoy(request: bytes) -> bytes:
+    """The request that Envoy gets in place of ``request``."""
+    for difference in DIFFERENCES.values():
+        request = request if difference.before is None else difference.before(request)
+    return request
+
+
+def expected(envoy: Outcome, exchange: Exchange) -> Outcome:
+    """What we should have made of a request, by what Envoy made of it."""
+    for difference in DIFFERENCES.values():
+        envoy = envoy if difference.after is None else difference.after(envoy, exchange)
+    return envoy
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``before`` changes what Envoy is sent, ``after`` what it made of it.
+
+    Neither: the Envoy configuration is written accordingly.
+    """
+
+    before: Callable[[bytes], bytes] | None = None
+    after: Callable[[Outcome, Exchange], Outcome] | None = None
+
+
+def _forwarding(envoy: Outcome, **changes: Any) -> Outcome:
+    return envoy if envoy.forwarded is None else replace(envoy, forwarded=replace(envoy.forwarded, **changes))
+
+
+def _without(fields: Fields, *names: bytes) -> Fields:
+    return {name: values for name, values in fields.items() if name not in names}
+
+
+def _request_without(envoy: Outcome, *names: bytes) -> Outcome:
+    return envoy if envoy.forwarded is None else _forwarding(envoy, headers=_without(envoy.forwarded.headers, *names))
+
+
+def _refused(envoy: Outcome, status: int) -> Outcome:
+    return replace(envoy, forwarded=None, status=status)
+
+
+_ESCAPED_SLASH = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
+_TRICKY = re.compile(rb"(?:\.|%2e){1,2};|^[/\\.]*$|\\", re.IGNORECASE)
+
+
+def _canonical_twice(request: bytes) -> bytes:
+    method, target, rest = request.split(b" ", 2)
+    path, mark, query = target.partition(b"?")
+    if not _TRICKY.search(path) or _ESCAPED_SLASH.search(path) or b"%00" in path:
+        return request
+    return b"%b %b%b%b %b" % (method, canonical_path(path), mark, query, rest)
+
+
+def _escaped_slashes(envoy: Outcome, exchange: Exchange) -> Outcome:
+    redirected = envoy.status == 307 and exchange.rule is None
+    return _refused(envoy, 400) if redirected and _ESCAPED_SLASH.search(exchange.path) else envoy
+
+
+def _missing_secret(envoy: Outcome, exchange: Exchange) -> Outcome:
+    missing = exchange.injection is not None and exchange.injection[1] is None
+    return _refused(envoy, 503) if missing and envoy.status == 500 else envoy
+
+
+def _error_bodies(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is not None or envoy.status < 400:
+        return envoy
+    return replace(envoy, headers=exchange.ours.headers, body=exchange.ours.body)
+
+
+def _client_headers(envoy: Outcome, exchange: Exchange) -> Outcome:
+    del exchange
+    added = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-request-id")
+    return _request_without(envoy, *added, b"x-envoy-external-address")
+
+
+def _credential_last(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is None or exchange.injection is None:
+        return envoy
+    spec, value = exchange.injection
+    name = spec.get("header", "Authorization").lower()
+    change = exchange.filter("RequestHeaderModifier")
+    touched = [each["name"].lower() for each in (*change.get("set", ()), *change.get("add", ()))]
+    if value is None or name not in (*touched, *(each.lower() for each in change.get("remove", ()))):
+        return envoy
+    left = _modified(exchange.client_values(name.encode()), name, change)
+    if spec.get("overwrite") or not left:
+        left = (value.strip().encode(),)
+    return _forwarding(envoy, headers={**envoy.forwarded.headers, name.encode(): left})
+
+
+def _modified(values: tuple[bytes, ...], name: str, change: Manifest) -> tuple[bytes, ...]:
+    def of(action: str) -> tuple[bytes, ...]:
+        return tuple(each["value"].encode() for each in change.get(action, ()) if each["name"].lower() == name)
+
+    removed = name in (each.lower() for each in change.get("remove", ()))
+    return (*(() if removed or of("set") else values), *of("set"), *of("add"))
+
+
+def _blanks(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is None or exchange.injection is None or exchange.injection[1] is None:
+        return envoy
+    written = exchange.injection[1].rstrip("\r\n").encode()
+    headers = {
+        name: tuple(each.strip() if each == written else each for each in values)
+        for name, values in envoy.forwarded.headers.items()
+    }
+    return _forwarding(envoy, headers=headers)
+
+
+def _prefix_with_slash(envoy: Outcome, exchange: Exchange) -> Outcome:
+    path = exchange.filter("URLRewrite").get("path", {})
+    if envoy.forwarded is None or exchange.rule is None or path.get("replacePrefixMatch") not in ("", "/"):
+        return envoy
+    prefix: str = exchange.rule["matches"][0]["path"]["value"]
+    sent, mark, query = envoy.forwarded.target.partition(b"?")
+    hole = prefix.endswith("/") and sent == prefix.removesuffix("/").encode()
+    return _forwarding(envoy, target=b"/" + mark + query) if hole else envoy
+
+
+def _named_in_response(envoy: Outcome, exchange: Exchange) -> Outcome:
+    kept = (b"connection", b"x-named") if exchange.answer_number == b"1" and envoy.forwarded is not None else ()
+    change = exchange.filter("ResponseHeaderModifier")
+    assert not any(each["name"].lower() == "x-named" for each in (*change.get("set", ()), *change.get("add", ())))
+    return replace(envoy, headers=_without(envoy.headers, *kept))
+
+
+def _question_mark(envoy: Outcome, exchange: Exchange) -> Outcome:
+    del exchange
+    location = tuple(each.removesuffix(b"?") for each in envoy.headers.get(b"location", ()))
+    headers = {**envoy.headers, b"location": location} if location else envoy.headers
+    envoy = replace(envoy, headers=headers)
+    return envoy if envoy.forwarded is None else _forwarding(envoy, target=envoy.forwarded.target.removesuffix(b"?"))
+
+
+def _te_and_trailer(envoy: Outcome, exchange: Exchange) -> Outcome:
+    del exchange
+    return _request_without(envoy, b"te", b"trailer")
+
+
+def _invented_length(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is None or b"content-length" in exchange.request.lower():
+        return envoy
+    empty = envoy.forwarded.headers.get(b"content-length") == (b"0",)
+    return _request_without(envoy, b"content-length") if empty else envoy
+
+
+def _own_date(envoy: Outcome, exchange: Exchange) -> Outcome:
+    del exchange
+    return envoy if envoy.forwarded is not None else replace(envoy, headers=_without(envoy.headers, b"date"))
+
+
+_WELL_KNOWN_PORT = re.compile(rb"^(http://[^/:]*):80(?=/)|^(https://[^/:]*):443(?=/)")
+
+
+def _well_known_port(envoy: Outcome, exchange: Exchange) -> Outcome:
+    location = envoy.headers.get(b"location")
+    if location is None or not exchange.filter("RequestRedirect"):
+        return envoy
+    shorter = tuple(_WELL_KNOWN_PORT.sub(lambda found: found[1] or found[2], each) for each in location)
+    return replace(envoy, headers={**envoy.headers, b"location": shorter})
+
+
+def _redirect_length(envoy: Outcome, exchange: Exchange) -> Outcome:
+    del exchange
+    if envoy.forwarded is not None or not 300 <= envoy.status < 400:
+        return envoy
+    return replace(envoy, headers={**envoy.headers, b"content-length": (b"0",)})
+
+
+DIFFERENCES = {
+    "A less specific host name takes what a more specific one leaves": Difference(),
+    "A method counts before headers": Difference(),
+    "Query parameters are decoded before they are compared": Difference(),
+    "Header names may have underscores": Difference(),
+    "A canonical path stays what it is": Difference(before=_canonical_twice),
+    "Escaped slashes are refused": Difference(after=_escaped_slashes),
+    "A missing Secret is 503": Difference(after=_missing_secret),
+    "Credentials come last": Difference(after=_credential_last),
+    "Blanks round a credential are cut": Difference(after=_blanks),
+    "A prefix with a slash at its end is replaced everywhere": Difference(after=_prefix_with_slash),
+    "No headers about the client are added": Difference(after=_client_headers),
+    "TE and Trailer are not forwarded": Difference(after=_te_and_trailer),
+    "No Content-Length is invented for a request": Difference(after=_invented_length),
+    "A question mark without a query is dropped": Difference(after=_question_mark),
+    "What the provider's Connection names is dropped": Difference(after=_named_in_response),
+    "A well-known port is left out of a redirect": Difference(after=_well_known_port),
+    "No Date is invented": Difference(after=_own_date),
+    "Error bodies are JSON": Difference(after=_error_bodies),
+}
+"""By heading in docs/differences-from-envoy.md; applied in this order."""

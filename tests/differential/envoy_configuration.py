@@ -1,0 +1,266 @@
+"""Cases as Envoy's static configuration, field by field as Envoy Gateway would have written it.
+
+Translated once more from the manifests and on purpose not with our own code: agreement would prove nothing.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest
+
+_TYPE = "type.googleapis.com/envoy."
+_INJECTOR = "envoy.filters.http.credential_injector/"
+_CLUSTER = "upstream"
+RULE_MARK = "x-differential-rule"
+"""The response header that names the rule that Envoy has taken."""
+_PATH_ORDER = ("Exact", "RegularExpression", "PathPrefix")
+
+
+def configuration(cases: Sequence[Case], upstream_port: int) -> dict[str, Any]:
+    """The bootstrap for ``cases``, one listener in front of ``upstream_port``."""
+    injections = [found for case in cases for found in _injections(case)]
+    manager = {
+        "@type": _TYPE + "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "codec_type": "AUTO",
+        "stat_prefix": "http",
+        "use_remote_address": True,
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
+        "server_header_transformation": "PASS_THROUGH",
+        "common_http_protocol_options": {"headers_with_underscores_action": "ALLOW"},
+        # Envoy Gateway leaves it at 1 s, which would be spent after each refusal.
+        "delayed_close_timeout": "0.02s",
+        "http_filters": [*(_injector(name, spec) for name, spec, _ in injections), _router()],
+        "route_config": {
+            "name": "routes",
+            "ignore_port_in_host_matching": True,
+            "virtual_hosts": [host for case in cases for host in _virtual_hosts(case)],
+        },
+    }
+    chain = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    listener = {"name": "listener", "default_filter_chain": {"filters": chain}}
+    secrets = [_secret(name, value) for name, _, value in injections]
+    return {
+        "static_resources": {"secrets": secrets, "listeners": [listener], "clusters": [_cluster(upstream_port)]},
+        # Envoy Gateway's bootstrap: no limit on the size of regular expressions.
+        "layered_runtime": {
+            "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 2**32 - 1}}]
+        },
+    }
+
+
+def credential(case: Case, rule: Manifest) -> tuple[Manifest, str | None] | None:
+    """The credentialInjection of a rule, with the Secret's value; None for a rule without one."""
+    name = next((each["extensionRef"]["name"] for each in rule["filters"] if each["type"] == "ExtensionRef"), None)
+    if name is None:
+        return None
+    named = {each["kind"]: each for each in case.others if each["metadata"]["name"] == name}
+    secret = named.get("Secret")
+    value = None if secret is None else secret["stringData"][CREDENTIAL_KEY]
+    return named["HTTPRouteFilter"]["spec"]["credentialInjection"], value
+
+
+def _injections(case: Case) -> Iterator[tuple[str, Manifest, str]]:
+    for route in case.routes:
+        for rule in route["spec"]["rules"]:
+            found = credential(case, rule)
+            if found is not None and found[1] is not None:
+                yield _filter_of(rule), found[0], found[1]
+
+
+def _filter_of(rule: Manifest) -> str:
+    return next(each["extensionRef"]["name"] for each in rule["filters"] if each["type"] == "ExtensionRef")
+
+
+def _injector(name: str, spec: Manifest) -> dict[str, Any]:
+    generic = {
+        "@type": _TYPE + "extensions.http.injected_credentials.generic.v3.Generic",
+        "credential": {"name": name},
+        **({"header": spec["header"]} if "header" in spec else {}),
+    }
+    return {
+        "name": _INJECTOR + name,
+        "disabled": True,
+        "typed_config": {
+            "@type": _TYPE + "extensions.filters.http.credential_injector.v3.CredentialInjector",
+            "overwrite": spec.get("overwrite", False),
+            "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": generic},
+        },
+    }
+
+
+def _router() -> dict[str, Any]:
+    typed = {"@type": _TYPE + "extensions.filters.http.router.v3.Router", "suppress_envoy_headers": True}
+    return {"name": "envoy.filters.http.router", "typed_config": typed}
+
+
+def _secret(name: str, value: str) -> dict[str, Any]:
+    return {"name": name, "generic_secret": {"secret": {"inline_string": value}}}
+
+
+def _cluster(port: int) -> dict[str, Any]:
+    endpoint = {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
+    return {
+        "name": _CLUSTER,
+        "type": "STATIC",
+        "connect_timeout": "10s",
+        "load_assignment": {"cluster_name": _CLUSTER, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+
+
+def _virtual_hosts(case: Case) -> Iterator[dict[str, Any]]:
+    listener = "*." + _domain(case)
+    names = {name for route in case.routes for name in route["spec"].get("hostnames", [listener])}
+    for name in sorted(names):
+        # Envoy looks into one virtual host only. What a less specific host name takes besides is put behind it.
+        covering = sorted(
+            (each for each in names if _covers(each, name)), key=lambda each: (each[0] == "*", -len(each))
+        )
+        routes = [entry for each in covering for entry in _sorted_routes(case, each, listener)]
+        yield {"name": name, "domains": [name], "routes": routes}
+
+
+def _domain(case: Case) -> str:
+    return case.routes[0]["spec"]["parentRefs"][0]["sectionName"] + ".test"
+
+
+def _covers(pattern: str, name: str) -> bool:
+    return pattern == name or (pattern.startswith("*.") and name.endswith(pattern[1:]))
+
+
+def _sorted_routes(case: Case, hostname: str, listener: str) -> list[dict[str, Any]]:
+    taken = [
+        (match, rule)
+        for route in case.routes
+        if hostname in route["spec"].get("hostnames", [listener])
+        for rule in route["spec"]["rules"]
+        for match in rule["matches"]
+    ]
+    return [
+        _marked(_route(case, match, rule), rule) for match, rule in sorted(taken, key=lambda each: _precedence(each[0]))
+    ]
+
+
+def _marked(entry: dict[str, Any], rule: Manifest) -> dict[str, Any]:
+    # Says which rule was taken; the comparison takes it off.
+    mark = {"header": {"key": RULE_MARK, "value": rule["name"]}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+    return {**entry, "response_headers_to_add": [*entry.get("response_headers_to_add", ()), mark]}
+
+
+def _precedence(match: Manifest) -> tuple[int, ...]:
+    path = match["path"]
+    fields = (-len(match.get("headers", ())), -len(match.get("queryParams", ())))
+    return (_PATH_ORDER.index(path["type"]), -len(path["value"]), "method" not in match, *fields)
+
+
+def _route(case: Case, match: Manifest, rule: Manifest) -> dict[str, Any]:
+    written = {each["type"]: each for each in rule["filters"]}
+    found = credential(case, rule)
+    entry: dict[str, Any] = {"match": _match(match)}
+    if found is not None and found[1] is None:
+        return {**entry, "direct_response": {"status": 500}}
+    entry |= _header_changes("request", written.get("RequestHeaderModifier", {}).get("requestHeaderModifier", {}))
+    entry |= _header_changes("response", written.get("ResponseHeaderModifier", {}).get("responseHeaderModifier", {}))
+    if found is not None:
+        enabled = {"@type": _TYPE + "config.route.v3.FilterConfig", "config": {}}
+        entry["typed_per_filter_config"] = {_INJECTOR + _filter_of(rule): enabled}
+    if "RequestRedirect" in written:
+        return {**entry, "redirect": _redirect(written["RequestRedirect"]["requestRedirect"], match)}
+    rewrite = _rewrite(written.get("URLRewrite", {}).get("urlRewrite", {}), match)
+    return {**entry, "route": {"cluster": _CLUSTER, "upgrade_configs": [{"upgrade_type": "websocket"}], **rewrite}}
+
+
+def _match(match: Manifest) -> dict[str, Any]:
+    path, value = match["path"], match["path"]["value"]
+    stem = value.removesuffix("/")
+    match path["type"]:
+        case "Exact":
+            entry: dict[str, Any] = {"path": value}
+        case "RegularExpression":
+            entry = {"safe_regex": {"regex": value}}
+        case _:
+            entry = {"path_separated_prefix": stem} if stem else {"prefix": "/"}
+    headers = [_exact(each) for each in match.get("headers", ())]
+    if "method" in match:
+        headers.append(_exact({"name": ":method", "value": match["method"]}))
+    parameters = [_in_any_spelling(each) for each in match.get("queryParams", ())]
+    return {**entry, "headers": headers, "query_parameters": parameters}
+
+
+def _exact(condition: Manifest) -> dict[str, Any]:
+    return {"name": condition["name"], "string_match": {"exact": condition["value"]}}
+
+
+def _in_any_spelling(condition: Manifest) -> dict[str, Any]:
+    # Envoy compares what stands on the wire, we compare what it means.
+    spellings = "".join(
+        f"(?:{re.escape(chr(byte))}|%{byte:02X}|%{byte:02x})" if byte < 0x80 else f"%(?:{byte:02X}|{byte:02x})"
+        for byte in condition["value"].encode()
+    )
+    regex = spellings.replace(r"(?:\ |", r"(?:\+|").replace(r"(?:\+|%2B|%2b)", "(?:%2B|%2b)")
+    return {"name": condition["name"], "string_match": {"safe_regex": {"regex": regex}}}
+
+
+def _header_changes(side: str, change: Manifest) -> dict[str, Any]:
+    changes = [
+        *_added(change.get("set", ()), "OVERWRITE_IF_EXISTS_OR_ADD"),
+        *_added(change.get("add", ()), "APPEND_IF_EXISTS_OR_ADD"),
+    ]
+    return {f"{side}_headers_to_add": changes, f"{side}_headers_to_remove": change.get("remove", [])}
+
+
+def _added(pairs: Iterable[Manifest], action: str) -> Iterator[dict[str, Any]]:
+    for pair in pairs:
+        header = {"key": pair["name"], "value": pair["value"].replace("%", "%%")}
+        yield {"header": header, "append_action": action, "keep_empty_value": True}
+
+
+def _rewrite(rewrite: Manifest, match: Manifest) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    if "hostname" in rewrite:
+        fields = {"host_rewrite_literal": rewrite["hostname"], "append_x_forwarded_host": True}
+    path = rewrite.get("path", {})
+    if "replaceFullPath" in path:
+        fields["regex_rewrite"] = _regex_rewrite("^/.*$", path["replaceFullPath"] or "/")
+    if "replacePrefixMatch" in path:
+        value, prefix = path["replacePrefixMatch"], match["path"]["value"]
+        if value in ("", "/"):
+            fields["regex_rewrite"] = _regex_rewrite("^" + re.escape(prefix) + r"\/*", "/")
+        else:
+            fields["prefix_rewrite"] = value.removesuffix("/")
+    return fields
+
+
+def _regex_rewrite(pattern: str, substitution: str) -> dict[str, Any]:
+    return {"pattern": {"regex": pattern}, "substitution": substitution}
+
+
+def _redirect(redirect: Manifest, match: Manifest) -> dict[str, Any]:
+    codes = {
+        301: "MOVED_PERMANENTLY",
+        302: "FOUND",
+        303: "SEE_OTHER",
+        307: "TEMPORARY_REDIRECT",
+        308: "PERMANENT_REDIRECT",
+    }
+    well_known = {"http": 80, "https": 443}.get(redirect.get("scheme", ""), LISTENER_PORT)
+    fields: dict[str, Any] = {
+        "response_code": codes[redirect["statusCode"]],
+        "port_redirect": redirect.get("port", well_known),
+    }
+    if "scheme" in redirect:
+        fields["scheme_redirect"] = redirect["scheme"]
+    if "hostname" in redirect:
+        fields["host_redirect"] = redirect["hostname"]
+    path = redirect.get("path", {})
+    if "replaceFullPath" in path:
+        fields["path_redirect"] = path["replaceFullPath"] or "/"
+    if "replacePrefixMatch" in path:
+        value, prefix = path["replacePrefixMatch"], match["path"]["value"]
+        if value in ("", "/"):
+            fields["regex_rewrite"] = _regex_rewrite("^" + re.escape(prefix) + r"\/*", "/")
+        else:
+            fields["prefix_rewrite"] = value.removesuffix("/")
+    return fields

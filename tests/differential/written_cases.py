@@ -1,0 +1,280 @@
+"""Cases: generated HTTPRoutes with what they refer to, and requests near them. Plain manifests, as in YAML.
+
+A case lives under a domain of its own, ``DOMAIN`` until it gets its number, on a listener for ``*.DOMAIN``.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+from route_features import available
+
+DOMAIN = "case.test"
+LISTENER_PORT = 8080
+CREDENTIAL_KEY = "credential"
+Manifest = dict[str, Any]
+
+PATHS = ("/", "/v1", "/v1/", "/v1/chat", "/V1", "/a-b/c", "/rs/", "/v1/x;p=1", "/~u")
+HEADER_NAMES = ("X-One", "x-two", "Authorization", "X-Api-Key", "Accept", "User-Agent")
+VALUES = ("1", "2", "a b", "x,y", "Bearer client")
+PARAMETERS = ("q", "Q", "model")
+PARAMETER_VALUES = ("1", "a b", "x+y", "é")
+HOSTS = ("a.case.test", "b.case.test", "x.b.case.test", "y.x.b.case.test", "A.Case.Test", "a.case.test:8080")
+HOSTNAMES: tuple[tuple[str, ...], ...] = (
+    (),
+    ("a.case.test",),
+    ("*.case.test",),
+    ("*.b.case.test",),
+    ("a.case.test", "*.b.case.test"),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """HTTPRoutes of one listener, the HTTPRouteFilters and Secrets that they name, and requests to send."""
+
+    routes: tuple[Manifest, ...]
+    others: tuple[Manifest, ...]
+    requests: tuple[bytes, ...]
+
+    def numbered(self, number: int) -> "Case":
+        """The same case under a domain of its own, its objects under names of their own."""
+        domain = f"n{number}.test"
+        routes, others = (
+            json.loads(json.dumps(each).replace(DOMAIN, domain).replace("NAME", f"n{number}"))
+            for each in (self.routes, self.others)
+        )
+        requests = (
+            each.replace(DOMAIN.encode(), domain.encode()).replace(b"Case.Test", domain.encode().upper())
+            for each in self.requests
+        )
+        return Case(tuple(routes), tuple(others), tuple(requests))
+
+    def rule(self, name: str) -> Manifest:
+        """The rule of that name."""
+        return next(each for route in self.routes for each in route["spec"]["rules"] if each["name"] == name)
+
+
+def _unique(names: tuple[str, ...], *, most: int) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(names), max_size=most, unique_by=str.lower)
+
+
+@st.composite
+def _conditions(draw: st.DrawFn, names: tuple[str, ...], values: tuple[str, ...]) -> list[Manifest]:
+    chosen = draw(_unique(names, most=1) | _unique(names, most=2))
+    return [{"name": name, "value": draw(st.sampled_from(values))} for name in chosen]
+
+
+@st.composite
+def _match(draw: st.DrawFn) -> Manifest:
+    kinds = ["PathPrefix", "PathPrefix", "Exact", *(["RegularExpression"] if available("RegularExpression") else [])]
+    kind = draw(st.sampled_from(kinds))
+    if kind == "RegularExpression":
+        value = draw(st.sampled_from(("/v1/.*", "/v[0-9]", "/v1(/[a-z]+)?", "/.*c.*")))
+    else:
+        value = draw(st.sampled_from(PATHS))
+    match: Manifest = {"path": {"type": kind, "value": value}}
+    if headers := draw(st.just([]) | _conditions(HEADER_NAMES[:3], VALUES)):
+        match["headers"] = headers
+    if parameters := draw(st.just([]) | _conditions(PARAMETERS, PARAMETER_VALUES)):
+        match["queryParams"] = parameters
+    if method := draw(st.sampled_from((None, None, "GET", "POST"))):
+        match["method"] = method
+    return match
+
+
+@st.composite
+def _changes(draw: st.DrawFn) -> Manifest:
+    names = draw(st.permutations([*HEADER_NAMES, "X-Up", "Server", "Set-Cookie"]))
+    pairs = [{"name": name, "value": draw(st.sampled_from(VALUES))} for name in names[:4]]
+    change: Manifest = {
+        "set": pairs[: draw(st.integers(0, 2))],
+        "add": pairs[2 : draw(st.integers(2, 4))],
+        "remove": list(names[4 : draw(st.integers(4, 6))]),
+    }
+    return {key: value for key, value in change.items() if value} or {"remove": ["X-One"]}
+
+
+@st.composite
+def _path_modifier(draw: st.DrawFn, prefixed: bool) -> Manifest | None:
+    value = draw(st.sampled_from(("/c/v1", "/c/v1/", "/", "", "/new")))
+    kind = draw(st.sampled_from((None, "ReplaceFullPath", "ReplacePrefixMatch", "ReplacePrefixMatch")))
+    if kind is None or (kind == "ReplacePrefixMatch" and not prefixed):
+        return None
+    return {"type": kind, kind[0].lower() + kind[1:]: value}
+
+
+@st.composite
+def _rewrite(draw: st.DrawFn, prefixed: bool) -> Manifest:
+    hostname = draw(st.sampled_from((None, "provider.test")))
+    path = draw(_path_modifier(prefixed))
+    return {"hostname": hostname or "provider.test"} if path is None else _given(hostname=hostname, path=path)
+
+
+@st.composite
+def _redirect(draw: st.DrawFn, prefixed: bool) -> Manifest:
+    return _given(
+        scheme=draw(st.sampled_from((None, "http", "https"))),
+        hostname=draw(st.sampled_from((None, "provider.test"))),
+        port=draw(st.sampled_from((None, 80, 443, 8443))),
+        path=draw(_path_modifier(prefixed)),
+        statusCode=draw(st.sampled_from((301, 302, 307))),
+    )
+
+
+def _given(**members: object) -> Manifest:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+@st.composite
+def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
+    matches = draw(st.lists(_match(), min_size=1, max_size=2))
+    prefixed = len(matches) == 1 and matches[0]["path"]["type"] == "PathPrefix"
+    filters: list[Manifest] = []
+    if draw(st.booleans()):
+        filters.append({"type": "RequestHeaderModifier", "requestHeaderModifier": draw(_changes())})
+    if draw(st.sampled_from((True, False, False))):
+        filters.append({"type": "ResponseHeaderModifier", "responseHeaderModifier": draw(_changes())})
+    other = draw(st.sampled_from(("", "URLRewrite", "URLRewrite", "RequestRedirect")))
+    if other == "URLRewrite":
+        filters.append({"type": other, "urlRewrite": draw(_rewrite(prefixed))})
+    elif other and available(other):
+        filters.append({"type": other, "requestRedirect": draw(_redirect(prefixed))})
+    objects: list[Manifest] = draw(_injection()) if draw(st.booleans()) and other != "RequestRedirect" else []
+    backend = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "upstream"}
+    rule: Manifest = {"matches": matches, "filters": draw(st.permutations(filters)), "backendRefs": [backend]}
+    if other == "RequestRedirect" and available(other):
+        del rule["backendRefs"]
+    return rule, objects
+
+
+@st.composite
+def _injection(draw: st.DrawFn) -> list[Manifest]:
+    injection = _given(
+        header=draw(st.sampled_from((None, None, "X-Api-Key", "x-other-key"))),
+        overwrite=draw(st.sampled_from((None, True, True, False))),
+        credential={"valueRef": {"name": "KEY"}},
+    )
+    found = {
+        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
+        "kind": "HTTPRouteFilter",
+        "metadata": {"name": "KEY"},
+        "spec": {"credentialInjection": injection},
+    }
+    value = draw(st.sampled_from(("Bearer k-1", "k-2", " Bearer k-3", "Bearer k-4\n", None)))
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "KEY"}, "stringData": {CREDENTIAL_KEY: value}}
+    return [found] if value is None else [found, secret]
+
+
+@st.composite
+def _route(draw: st.DrawFn, name: str) -> tuple[Manifest, list[Manifest]]:
+    rules: list[Manifest] = []
+    others: list[Manifest] = []
+    # Rules have names in Gateway API; here they tell which one was taken.
+    for index, (rule, objects) in enumerate(draw(st.lists(_rule(), min_size=1, max_size=3))):
+        key = f"{name}-{index}"
+        if objects:
+            ref = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": key}
+            rule["filters"] = [*rule["filters"], {"type": "ExtensionRef", "extensionRef": ref}]
+        others += json.loads(json.dumps(objects).replace("KEY", key))
+        rules.append({"name": key, **rule})
+    spec: Manifest = {"parentRefs": [{"name": "gateway", "sectionName": "NAME"}], "rules": rules}
+    if hostnames := draw(st.sampled_from(HOSTNAMES)):
+        spec["hostnames"] = list(hostnames)
+    kind = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute"}
+    return {**kind, "metadata": {"name": name}, "spec": spec}, others
+
+
+@st.composite
+def cases(draw: st.DrawFn, requests: int) -> Case:
+    """A case of one or two HTTPRoutes with this many requests."""
+    names = draw(st.sampled_from((("NAME-a",), ("NAME-a",), ("NAME-a", "NAME-b"))))
+    written = [draw(_route(name)) for name in names]
+    routes = tuple(route for route, _ in written)
+    others = tuple(each for _, objects in written for each in objects)
+    return Case(routes, others, tuple(draw(_request(routes)) for _ in range(requests)))
+
+
+@st.composite
+def _request(draw: st.DrawFn, routes: tuple[Manifest, ...]) -> bytes:
+    rules = [rule for route in routes for rule in route["spec"]["rules"]]
+    match = draw(st.sampled_from([match for rule in rules for match in rule["matches"]]))
+    method = match.get("method") or draw(st.sampled_from(("GET", "GET", "POST", "HEAD", "DELETE", "OPTIONS")))
+    target = draw(_path(match["path"])) + draw(_query(match.get("queryParams", ())))
+    lines = [("Host", draw(st.sampled_from(HOSTS))), *draw(_headers(match.get("headers", ())))]
+    body = draw(st.sampled_from(("", "", "{}"))) if method in ("POST", "DELETE") else ""
+    if body:
+        chunked = draw(st.booleans())
+        lines.append(("Transfer-Encoding", "chunked") if chunked else ("Content-Length", str(len(body))))
+        body = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n" if chunked else body
+    head = "".join(f"{name}:{draw(st.sampled_from((' ', '', '  ')))}{value}\r\n" for name, value in lines)
+    return f"{method} {target} HTTP/1.1\r\n{head}\r\n{body}".encode("latin-1")
+
+
+_SUFFIXES = (
+    *("", "", "", "/", "/x", "/chat", "//x", "//", "/.", "/..", "/../v1", "/x/../y", "/./x", "/%2e%2e/v1/z", "/..;/v1"),
+    *("x", "beta", "/%7euser", "/%41", "/%C3%A9", "/%c3%a9", "/%zz", "/%", "/%%34%31", "/a%20b", "/%252e", "/a%2Fb"),
+    *("/%5c", "/;p=1", "\\x", '/"<>|^`{}', "/a:b@c!$&'()*+,=[]", "/%00", "/%2e%2e;/v1", "/..%2fx"),
+)
+
+
+@st.composite
+def _path(draw: st.DrawFn, match: Manifest) -> str:
+    value: str = match["value"]
+    if match["type"] == "RegularExpression":
+        value = draw(st.sampled_from(("/v1/abc", "/v7", "/v1", "/xcx")))
+    spelled = draw(st.sampled_from((value, value, value, value.upper(), "/" + value, value.replace("v", "%76"), "/")))
+    return spelled + draw(st.sampled_from(_SUFFIXES))
+
+
+@st.composite
+def _query(draw: st.DrawFn, conditions: list[Manifest]) -> str:
+    spellings = {"1": "1", "a b": "a%20b", "x+y": "x%2By", "é": "%C3%A9"}
+    wanted = [f"{each['name']}={spellings[each['value']]}" for each in conditions]
+    stray = draw(st.lists(st.sampled_from(_PARAMETERS), max_size=2))
+    parts = draw(st.permutations([*(wanted if draw(st.integers(0, 5)) else []), *stray]))
+    return "?" + "&".join(parts) if parts else draw(st.sampled_from(("", "", "", "?")))
+
+
+_PARAMETERS = (
+    "q=1",
+    "q=2",
+    "Q=1",
+    "q",
+    "q=",
+    "model=a+b",
+    "model=a%20b",
+    "%71=1",
+    "m=%2e%2e/%41",
+    "u=//x/../y",
+    "=1",
+    "",
+)
+_STRAY = (
+    *(
+        ("X-One", "1"),
+        ("x-one", "2"),
+        ("X-TWO", "a b"),
+        ("Authorization", "Bearer client"),
+        ("authorization", "Basic b"),
+    ),
+    *(("X-Api-Key", "client"), ("X-Api-Key", ""), ("Accept", "*/*"), ("Accept", "text/html"), ("User-Agent", "t/1")),
+    *(("Cookie", "a=1"), ("Cookie", "b=2"), ("X-Answer", "1"), ("X-Answer", "2"), ("X-Answer", "3"), ("X-Answer", "4")),
+    *(("X-Answer", "5"), ("X-Answer", "6"), ("Connection", "keep-alive, X-One"), ("Connection", "authorization")),
+    *(("Connection", "close"), ("Keep-Alive", "timeout=5"), ("Proxy-Connection", "keep-alive"), ("TE", "trailers")),
+    *(("TE", "gzip"), ("Trailer", "X-T"), ("Proxy-Authorization", "Basic x"), ("Upgrade", "websocket"), ("X-Up", "é")),
+    *(("X-Empty", ""), ("Via", "1.1 c"), ("Forwarded", "for=1.2.3.4"), ("X-Real-Ip", "1.2.3.4"), ("Expect", "200-ok")),
+    *(
+        ("X-Long", "a" * 2000),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("x_under", "1"),
+    ),
+)
+
+
+@st.composite
+def _headers(draw: st.DrawFn, conditions: list[Manifest]) -> list[tuple[str, str]]:
+    wanted = [(draw(st.sampled_from((str.lower, str.upper, str)))(each["name"]), each["value"]) for each in conditions]
+    stray = draw(st.lists(st.sampled_from(_STRAY), max_size=4))
+    return draw(st.permutations([*(wanted if draw(st.integers(0, 5)) else []), *stray]))

@@ -1,0 +1,171 @@
+"""A real ``gateway-filters run`` process, and a small upstream to send requests to."""
+
+import http.client
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+def free_port() -> int:
+    """A port that nobody listens at now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+class _Named(BaseHTTPRequestHandler):
+    """Answers with the name of its server, slowly where the path says so."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, NamedServer)
+        if "slow" in self.path:
+            server.release.wait(20)
+        body = f"{server.name} {self.headers.get('authorization', '')}".strip().encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        del format, args
+
+
+class NamedServer(ThreadingHTTPServer):
+    """An upstream that says its name and the credential it got."""
+
+    daemon_threads = True
+
+    def __init__(self, name: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Named)
+        self.name = name
+        self.release = threading.Event()
+
+
+@contextmanager
+def upstream(name: str) -> Generator[NamedServer]:
+    """An upstream on a free port, in a thread."""
+    server = NamedServer(name)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.release.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class RunningGateway:
+    """The process; ``ready`` is the line that it printed once it served."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [sys.executable, "-m", "gateway_filters", "run", *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._seen: list[str] = []
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        assert self.process.stdout is not None
+        self.ready = self.process.stdout.readline().strip()
+
+    def wait_for(self, text: str, seconds: float = 5) -> None:
+        """Wait until a line with ``text`` is logged, from the first one that was not waited for."""
+        while True:
+            line = self._lines.get(timeout=seconds)
+            if text in line:
+                return
+
+    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
+        """End it; gives the exit code and everything it logged."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        """Wait for its end."""
+        code = self.process.wait(timeout=20)
+        self._reader.join()
+        for stream in (self.process.stdout, self.process.stderr):
+            assert stream is not None
+            stream.close()
+        return code, "".join(self._seen)
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._seen.append(line)
+            self._lines.put(line)
+
+
+@contextmanager
+def running(*arguments: str | Path) -> Generator[RunningGateway]:
+    """A gateway that is ended in any case."""
+    gateway = RunningGateway(*map(str, arguments))
+    try:
+        yield gateway
+    finally:
+        if gateway.process.poll() is None:
+            gateway.stop()
+
+
+def get(port: int, path: str, host: str = "gateway") -> tuple[int, str]:
+    """Status and body of one request, on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def gateway(port: int, name: str = "g") -> str:
+    """A Gateway with one HTTP listener."""
+    return f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {{name: {name}}}
+spec:
+  gatewayClassName: ours
+  listeners: [{{name: http, protocol: HTTP, port: {port}}}]
+"""
+
+
+def route(name: str, prefix: str, backend: str, parent: str = "g") -> str:
+    """An HTTPRoute from a prefix to a Backend."""
+    return f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: {name}}}
+spec:
+  parentRefs: [{{name: {parent}}}]
+  rules:
+  - matches: [{{path: {{type: PathPrefix, value: {prefix}}}}}]
+    backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: {backend}}}]
+"""
+
+
+def backend(name: str, server: NamedServer) -> str:
+    """A Backend for an upstream."""
+    return f"""
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: Backend
+metadata: {{name: {name}}}
+spec:
+  endpoints: [{{ip: {{address: 127.0.0.1, port: {server.server_address[1]}}}}}]
+"""
+
+
+def documents(*texts: str) -> str:
+    """Several documents as one file."""
+    return "---".join(texts)

@@ -13,6 +13,7 @@ from envoy_configuration import RULE_MARK, credential
 from raw_exchange import Seen
 from written_cases import Case, Manifest
 
+from gateway_filters.errors import BadRequest
 from gateway_filters.message.canonical import canonical_path
 
 Fields = dict[bytes, tuple[bytes, ...]]
@@ -149,15 +150,18 @@ def _refused(envoy: Outcome, status: int) -> Outcome:
 
 
 _ESCAPED_SLASH = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
-_TRICKY = re.compile(rb"(?:\.|%2e){1,2};|^[/\\.]*$|\\", re.IGNORECASE)
+_DOTS_WITH_PARAMETERS = re.compile(rb"(?:\.|%2e){1,2};", re.IGNORECASE)
 
 
 def _canonical_twice(request: bytes) -> bytes:
     method, target, rest = request.split(b" ", 2)
     path, mark, query = target.partition(b"?")
-    if not _TRICKY.search(path) or _ESCAPED_SLASH.search(path) or b"%00" in path:
+    try:
+        canonical = canonical_path(path)
+    except BadRequest:
         return request
-    return b"%b %b%b%b %b" % (method, canonical_path(path), mark, query, rest)
+    changing = canonical == b"/" or _DOTS_WITH_PARAMETERS.search(path)
+    return b"%b %b%b%b %b" % (method, canonical, mark, query, rest) if changing else request
 
 
 def _escaped_slashes(envoy: Outcome, exchange: Exchange) -> Outcome:
@@ -253,6 +257,25 @@ def _invented_length(envoy: Outcome, exchange: Exchange) -> Outcome:
     return _request_without(envoy, b"content-length") if empty else envoy
 
 
+def _own_lines(envoy: Outcome, exchange: Exchange) -> Outcome:
+    ours = exchange.ours
+    if envoy.forwarded is not None and ours.forwarded is not None:
+        envoy = _forwarding(envoy, headers=_split_as(envoy.forwarded.headers, ours.forwarded.headers))
+    return replace(envoy, headers=_split_as(envoy.headers, ours.headers))
+
+
+def _split_as(joined: Fields, split: Fields) -> Fields:
+    def same(name: bytes, values: tuple[bytes, ...]) -> bool:
+        return name != b"set-cookie" and b",".join(values) == b",".join(split.get(name, ()))
+
+    return {name: split[name] if same(name, values) else values for name, values in joined.items()}
+
+
+def _head_length(envoy: Outcome, exchange: Exchange) -> Outcome:
+    own = exchange.request.startswith(b"HEAD ") and envoy.forwarded is None and 300 <= envoy.status < 400
+    return replace(envoy, headers={**envoy.headers, b"content-length": (b"0",)}) if own else envoy
+
+
 def _own_date(envoy: Outcome, exchange: Exchange) -> Outcome:
     del exchange
     return envoy if envoy.forwarded is not None else replace(envoy, headers=_without(envoy.headers, b"date"))
@@ -269,18 +292,12 @@ def _well_known_port(envoy: Outcome, exchange: Exchange) -> Outcome:
     return replace(envoy, headers={**envoy.headers, b"location": shorter})
 
 
-def _redirect_length(envoy: Outcome, exchange: Exchange) -> Outcome:
-    del exchange
-    if envoy.forwarded is not None or not 300 <= envoy.status < 400:
-        return envoy
-    return replace(envoy, headers={**envoy.headers, b"content-length": (b"0",)})
-
-
 DIFFERENCES = {
     "A less specific host name takes what a more specific one leaves": Difference(),
     "A method counts before headers": Difference(),
     "Query parameters are decoded before they are compared": Difference(),
     "Header names may have underscores": Difference(),
+    "Lines of one header are joined before they are compared": Difference(),
     "A canonical path stays what it is": Difference(before=_canonical_twice),
     "Escaped slashes are refused": Difference(after=_escaped_slashes),
     "A missing Secret is 503": Difference(after=_missing_secret),
@@ -293,6 +310,8 @@ DIFFERENCES = {
     "A question mark without a query is dropped": Difference(after=_question_mark),
     "What the provider's Connection names is dropped": Difference(after=_named_in_response),
     "A well-known port is left out of a redirect": Difference(after=_well_known_port),
+    "Added values stand on lines of their own": Difference(after=_own_lines),
+    "Redirects of HEAD have a Content-Length": Difference(after=_head_length),
     "No Date is invented": Difference(after=_own_date),
     "Error bodies are JSON": Difference(after=_error_bodies),
 }

@@ -12,6 +12,12 @@ from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest
 _TYPE = "type.googleapis.com/envoy."
 _INJECTOR = "envoy.filters.http.credential_injector/"
 _CLUSTER = "upstream"
+_RUNTIME = {
+    # Envoy Gateway's own.
+    "re2.max_program_size.error_level": 2**32 - 1,
+    # Gateway API follows RFC 9110 5.3: several lines are one value, joined. Envoy 1.40 takes any one line.
+    "envoy.reloadable_features.match_headers_individually": False,
+}
 RULE_MARK = "x-differential-rule"
 """The response header that names the rule that Envoy has taken."""
 _PATH_ORDER = ("Exact", "RegularExpression", "PathPrefix")
@@ -44,10 +50,7 @@ def configuration(cases: Sequence[Case], upstream_port: int) -> dict[str, Any]:
     secrets = [_secret(name, value) for name, _, value in injections]
     return {
         "static_resources": {"secrets": secrets, "listeners": [listener], "clusters": [_cluster(upstream_port)]},
-        # Envoy Gateway's bootstrap: no limit on the size of regular expressions.
-        "layered_runtime": {
-            "layers": [{"name": "static", "static_layer": {"re2.max_program_size.error_level": 2**32 - 1}}]
-        },
+        "layered_runtime": {"layers": [{"name": "static", "static_layer": _RUNTIME}]},
     }
 
 
@@ -138,9 +141,8 @@ def _sorted_routes(case: Case, hostname: str, listener: str) -> list[dict[str, A
         for rule in route["spec"]["rules"]
         for match in rule["matches"]
     ]
-    return [
-        _marked(_route(case, match, rule), rule) for match, rule in sorted(taken, key=lambda each: _precedence(each[0]))
-    ]
+    ordered = sorted(taken, key=lambda each: _precedence(each[0]))
+    return [_marked(entry, rule) for match, rule in ordered for entry in _routes(case, match, rule)]
 
 
 def _marked(entry: dict[str, Any], rule: Manifest) -> dict[str, Any]:
@@ -155,21 +157,43 @@ def _precedence(match: Manifest) -> tuple[int, ...]:
     return (_PATH_ORDER.index(path["type"]), -len(path["value"]), "method" not in match, *fields)
 
 
-def _route(case: Case, match: Manifest, rule: Manifest) -> dict[str, Any]:
-    written = {each["type"]: each for each in rule["filters"]}
+def _routes(case: Case, match: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
     found = credential(case, rule)
-    entry: dict[str, Any] = {"match": _match(match)}
-    if found is not None and found[1] is None:
-        return {**entry, "direct_response": {"status": 500}}
-    entry |= _header_changes("request", written.get("RequestHeaderModifier", {}).get("requestHeaderModifier", {}))
-    entry |= _header_changes("response", written.get("ResponseHeaderModifier", {}).get("responseHeaderModifier", {}))
-    if found is not None:
+    entry: dict[str, Any] = {"match": _match(match), **_action(match, rule)}
+    if found is None:
+        yield entry
+    elif found[1] is not None:
         enabled = {"@type": _TYPE + "config.route.v3.FilterConfig", "config": {}}
-        entry["typed_per_filter_config"] = {_INJECTOR + _filter_of(rule): enabled}
-    if "RequestRedirect" in written:
-        return {**entry, "redirect": _redirect(written["RequestRedirect"]["requestRedirect"], match)}
-    rewrite = _rewrite(written.get("URLRewrite", {}).get("urlRewrite", {}), match)
+        yield {**entry, "typed_per_filter_config": {_INJECTOR + _filter_of(rule): enabled}}
+    else:
+        yield from _routes_without_secret(entry, found[0], rule)
+
+
+def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
+    # Envoy Gateway refuses everything. We let pass what carries a credential of its own that may stand.
+    name = injection.get("header", "Authorization").lower()
+    change = _member(rule, "RequestHeaderModifier")
+    written = {each["name"].lower() for each in (*change.get("set", ()), *change.get("add", ()))}
+    if not injection.get("overwrite") and name in written:
+        yield entry
+    elif not injection.get("overwrite") and name not in [each.lower() for each in change.get("remove", ())]:
+        present = {"name": name, "present_match": True}
+        yield {**entry, "match": {**entry["match"], "headers": [*entry["match"]["headers"], present]}}
+    yield {"match": entry["match"], "direct_response": {"status": 500}}
+
+
+def _action(match: Manifest, rule: Manifest) -> dict[str, Any]:
+    entry = _header_changes("request", _member(rule, "RequestHeaderModifier"))
+    entry |= _header_changes("response", _member(rule, "ResponseHeaderModifier"))
+    if redirect := _member(rule, "RequestRedirect"):
+        return {**entry, "redirect": _redirect(redirect, match)}
+    rewrite = _rewrite(_member(rule, "URLRewrite"), match)
     return {**entry, "route": {"cluster": _CLUSTER, "upgrade_configs": [{"upgrade_type": "websocket"}], **rewrite}}
+
+
+def _member(rule: Manifest, kind: str) -> Manifest:
+    member = "urlRewrite" if kind == "URLRewrite" else kind[0].lower() + kind[1:]
+    return next((each[member] for each in rule["filters"] if each["type"] == kind), {})
 
 
 def _match(match: Manifest) -> dict[str, Any]:

@@ -30,7 +30,7 @@ HOSTNAMES: tuple[tuple[str, ...], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """HTTPRoutes of one listener, the HTTPRouteFilters and Secrets that they name, and requests to send."""
 
@@ -213,7 +213,8 @@ def _request(draw: st.DrawFn, routes: tuple[Manifest, ...]) -> bytes:
 
 
 _SUFFIXES = (
-    *("", "", "", "/", "/x", "/chat", "//x", "//", "/.", "/..", "/../v1", "/x/../y", "/./x", "/%2e%2e/v1/z", "/..;/v1"),
+    *("",) * 14,
+    *("/", "/x", "/chat", "//x", "//", "/.", "/..", "/../v1", "/x/../y", "/./x", "/%2e%2e/v1/z", "/..;/v1"),
     *("x", "beta", "/%7euser", "/%41", "/%C3%A9", "/%c3%a9", "/%zz", "/%", "/%%34%31", "/a%20b", "/%252e", "/a%2Fb"),
     *("/%5c", "/;p=1", "\\x", '/"<>|^`{}', "/a:b@c!$&'()*+,=[]", "/%00", "/%2e%2e;/v1", "/..%2fx"),
 )
@@ -245,7 +246,6 @@ _PARAMETERS = (
     "q=",
     "model=a+b",
     "model=a%20b",
-    "%71=1",
     "m=%2e%2e/%41",
     "u=//x/../y",
     "=1",

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import not_found
 from gateway_filters.asgi.reply import send_reply
-from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.asgi.scope import request_head, scope_knowing, scope_with
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
@@ -40,8 +40,11 @@ class Dispatch:
         chosen = self._choose(head)
         if chosen is None:
             await self._otherwise(scope, receive, send)
+        elif self._ingress is None:
+            await chosen(scope, receive, send)
         else:
-            await chosen(scope if head is received else scope_with(scope, head), receive, send)
+            known = scope_knowing(scope, head) if head is received else scope_with(scope, head)
+            await chosen(known, receive, send)
 
 
 class PathPrefix:

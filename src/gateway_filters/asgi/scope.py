@@ -13,12 +13,27 @@ from urllib.parse import quote, unquote
 from starlette.types import Scope
 
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.headers import Headers, nominated, without
+from gateway_filters.message.headers import Headers, named, without
 from gateway_filters.message.path import cut_root
 
 # The characters that may stand raw in a path: RFC 3986 pchar and the slash.
 _PATH_SAFE = "/:@!$&'()*+,;=-._~"
-_SECURE = {"ws": "http", "wss": "https"}
+_SCHEMES = {"http": b"http", "https": b"https", "ws": b"http", "wss": b"https"}
+_METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+# Where a scope of our own making keeps the head that it says, so that it is not cut a second time.
+_KEY = "gateway_filters.head"
+
+
+class _Cut:
+    """A head, and the parts of the scope that it was cut from: it counts while these are still there."""
+
+    __slots__ = ("head", "headers", "raw_path")
+
+    def __init__(self, head: RequestHead, headers: object, raw_path: object) -> None:
+        self.head = head
+        self.headers = headers
+        self.raw_path = raw_path
 
 
 def request_head(scope: Scope) -> RequestHead:
@@ -27,44 +42,66 @@ def request_head(scope: Scope) -> RequestHead:
     Host becomes the authority; ``Connection`` and what it nominates are left out here, before any filter,
     so that they can never take off what a filter puts on.
     """
+    cut: _Cut | None = scope.get(_KEY)
+    if cut is not None and cut.headers is scope["headers"] and cut.raw_path is scope.get("raw_path"):
+        return cut.head
     authority, headers = _headers(scope)
     scheme: str = scope.get("scheme", "http")
     method: str = scope.get("method", "GET")
     return RequestHead(
-        method.encode("latin-1"),
+        _METHODS.get(method) or method.encode("latin-1"),
         local_path(scope),
         authority=authority,
         query=scope.get("query_string", b""),
         headers=headers,
-        scheme=_SECURE.get(scheme, scheme).encode(),
+        scheme=_SCHEMES.get(scheme) or scheme.encode(),
     )
+
+
+def scope_knowing(scope: Scope, head: RequestHead) -> Scope:
+    """A copy of ``scope``, of which ``head`` was cut, that keeps the head for the next one who asks."""
+    return {**scope, _KEY: _Cut(head, scope["headers"], scope.get("raw_path"))}
 
 
 def scope_with(scope: Scope, head: RequestHead) -> Scope:
     """A copy of ``scope`` that says what ``head`` says; ``root_path`` and ``query_string`` stay."""
     headers = [(b"host", head.authority), *head.headers] if head.authority else [*head.headers]
-    return {**scope_with_path(scope, head.path), "headers": headers}
+    changed = scope_with_path(scope, head.path)
+    changed["headers"] = headers
+    changed[_KEY] = _Cut(head, headers, changed["raw_path"])
+    return changed
 
 
 def local_path(scope: Scope) -> bytes:
     """The raw path of a scope below its mount point, never empty."""
-    raw = _raw_path(scope)
-    local = cut_root(raw, scope.get("root_path", "").encode())
+    raw, root = _raw_path(scope), scope.get("root_path")
+    if not root:
+        return raw or b"/"
+    local = cut_root(raw, root.encode())
     return (raw if local is None else local) or b"/"
 
 
 def scope_with_path(scope: Scope, path: bytes) -> Scope:
     """A copy of ``scope`` for another raw local path; everything else stays."""
+    text = path.decode("latin-1")
+    text = unquote(text) if "%" in text else text
     root = _root(scope)
-    raw_path = quote(root, safe=_PATH_SAFE).encode() + path
-    return {**scope, "path": root + unquote(path.decode("latin-1")), "raw_path": raw_path}
+    raw_path = quote(root, safe=_PATH_SAFE).encode() + path if root else path
+    return {**scope, "path": root + text, "raw_path": raw_path}
 
 
 def _headers(scope: Scope) -> tuple[bytes, Headers]:
-    pairs: Headers = tuple((name, value) for name, value in scope["headers"])
-    authority = next((value for name, value in pairs if name == b"host"), b"")
-    # Framing is read by whoever frames the message anew: a client must not hide half of it from that look.
-    return authority, without(pairs, {b"host", b"connection", *nominated(pairs)})
+    authority: bytes | None = None
+    kept: list[tuple[bytes, bytes]] = []
+    dropped: frozenset[bytes] = frozenset()
+    for name, value in scope["headers"]:
+        if name == b"host":
+            authority = value if authority is None else authority
+        elif name == b"connection":
+            dropped |= named(value)
+        else:
+            kept.append((name, value))
+    return authority or b"", without(tuple(kept), dropped) if dropped else tuple(kept)
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -16,7 +16,10 @@ from gateway_filters.matching.path import PathMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.text import settle, token
 
-Condition = TypeVar("Condition")
+C = TypeVar("C")
+
+Condition = HeaderMatch | HeaderRegexMatch | QueryParamMatch | QueryParamRegexMatch | CookieMatch | CookieRegexMatch
+"""What may be asked besides path and method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,14 @@ class Match:
     query_params: tuple[QueryParamMatch | QueryParamRegexMatch, ...] = ()
     cookies: tuple[CookieMatch | CookieRegexMatch, ...] = ()
     _method: bytes | None = field(init=False, repr=False, compare=False)
+    _conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        settle(
-            self,
-            headers=_first_of_each((each.name.lower(), each) for each in self.headers),
-            query_params=_first_of_each((each.name, each) for each in self.query_params),
-            _method=None if self.method is None else token(self.method, "method"),
-        )
+        headers = _first_of_each((each.name.lower(), each) for each in self.headers)
+        query_params = _first_of_each((each.name, each) for each in self.query_params)
+        method = None if self.method is None else token(self.method, "method")
+        settle(self, headers=headers, query_params=query_params, _method=method)
+        settle(self, _conditions=(*headers, *query_params, *self.cookies))
 
     @property
     def precedence(self) -> tuple[int, ...]:
@@ -60,15 +63,15 @@ class Match:
         reason = self.path.mismatch(head)
         if reason is not None:
             return reason
-        for condition in (*self.headers, *self.query_params, *self.cookies):
+        for condition in self._conditions:
             reason = condition.mismatch(head)
             if reason is not None:
                 return reason
         return None
 
 
-def _first_of_each(named: Iterable[tuple[Hashable, Condition]]) -> tuple[Condition, ...]:
-    kept: dict[Hashable, Condition] = {}
+def _first_of_each(named: Iterable[tuple[Hashable, C]]) -> tuple[C, ...]:
+    kept: dict[Hashable, C] = {}
     for name, condition in named:
         kept.setdefault(name, condition)
     return tuple(kept.values())

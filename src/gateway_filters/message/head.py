@@ -50,34 +50,27 @@ class RequestHead:
 
     def with_path(self, path: bytes) -> "RequestHead":
         """The same head for another raw path."""
-        return self._but(path=path)
+        return self._but(path, self.authority, self.headers)
 
     def with_authority(self, authority: bytes) -> "RequestHead":
         """The same head for another Host."""
-        return self._but(authority=authority)
+        return self._but(self.path, authority, self.headers)
 
     def with_headers(self, headers: Headers) -> "RequestHead":
         """The same head with other header pairs."""
-        return self._but(headers=headers)
+        return self._but(self.path, self.authority, headers)
 
     def with_header(self, name: bytes, value: bytes) -> "RequestHead":
         """The same head with exactly one ``name`` (lower case)."""
-        return self._but(headers=replaced(self.headers, name, value))
+        return self.with_headers(replaced(self.headers, name, value))
 
     def without_header(self, *names: bytes) -> "RequestHead":
         """The same head without any header of these names (lower case)."""
-        return self._but(headers=without(self.headers, names))
+        return self.with_headers(without(self.headers, names))
 
-    def _but(
-        self, *, path: bytes | None = None, authority: bytes | None = None, headers: Headers | None = None
-    ) -> "RequestHead":
+    def _but(self, path: bytes, authority: bytes, headers: Headers) -> "RequestHead":
         return RequestHead(
-            self.method,
-            self.path if path is None else path,
-            authority=self.authority if authority is None else authority,
-            query=self.query,
-            headers=self.headers if headers is None else headers,
-            scheme=self.scheme,
+            self.method, path, authority=authority, query=self.query, headers=headers, scheme=self.scheme
         )
 
     def __eq__(self, other: object) -> bool:

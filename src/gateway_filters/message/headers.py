@@ -10,6 +10,7 @@ Facts
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 Headers = tuple[tuple[bytes, bytes], ...]
 """Header fields: (name in lower case, value) pairs in the order they stood on the wire."""
@@ -46,20 +47,30 @@ def first(headers: Headers, name: bytes) -> bytes | None:
 def without(headers: Headers, names: Iterable[bytes]) -> Headers:
     """``headers`` without any field whose name is in ``names`` (lower case)."""
     dropped = frozenset(names)
-    return tuple(pair for pair in headers if pair[0] not in dropped)
+    return tuple([pair for pair in headers if pair[0] not in dropped])
 
 
 def replaced(headers: Headers, name: bytes, value: bytes) -> Headers:
     """``headers`` with exactly one ``name``, at the end; what was there of that name is gone."""
-    return (*(pair for pair in headers if pair[0] != name), (name, value))
+    return (*[pair for pair in headers if pair[0] != name], (name, value))
 
 
 def nominated(headers: Headers) -> frozenset[bytes]:
     """The names that the ``Connection`` fields nominate for removal (RFC 9110 7.6.1), in lower case."""
-    tokens = (token.strip(b" \t").lower() for value in values(headers, b"connection") for token in value.split(b","))
+    found: frozenset[bytes] = frozenset()
+    for value in values(headers, b"connection"):
+        found |= named(value)
+    return found
+
+
+@lru_cache(maxsize=256)
+def named(value: bytes) -> frozenset[bytes]:
+    """The names that one ``Connection`` field nominates; few values are common, so they are remembered."""
+    tokens = (token.strip(b" \t").lower() for token in value.split(b","))
     return frozenset(token for token in tokens if token) - _NEVER_NOMINATED
 
 
 def end_to_end(headers: Headers) -> Headers:
     """``headers`` without the hop-by-hop ones and without those that ``Connection`` nominates."""
-    return without(headers, HOP_BY_HOP | nominated(headers))
+    names = nominated(headers)
+    return without(headers, HOP_BY_HOP | names if names else HOP_BY_HOP)

@@ -16,9 +16,13 @@ class RouteTable:
         self._by_hostname: dict[str | None, _PathIndex] = {}
         for route in self.routes:
             self._by_hostname.setdefault(route.hostname, _PathIndex()).add(route)
+        # Where no route asks for a host name, nobody has to look at the request's.
+        self._hostless = self._by_hostname.get(None) if len(self._by_hostname) == 1 else None
 
     def find(self, head: RequestHead) -> Route | None:
         """The route that takes the request, or None."""
+        if self._hostless is not None:
+            return self._hostless.find(head)
         host = host_of(head.authority)
         for hostname in (host, *parents(host), None):
             index = self._by_hostname.get(hostname)

@@ -17,8 +17,10 @@ from gateway_filters.asgi.scope import request_head
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, end_to_end, first, values, without
+from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
-from gateway_filters.upstream.httpx_transport import HttpxTransport, Origin, default_transport
+from gateway_filters.upstream.httpx_transport import HttpxTransport
+from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.tls import client_context
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 
@@ -91,7 +93,7 @@ class BareUpstream:
 class Upstream(BareUpstream):
     """Sends ``http`` requests to ``origin`` (``https://host[:port]``) and streams the answers.
 
-    ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, httpx's own,
+    ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, our own,
     unlimited, which ``aclose`` closes. ``tls``: the context for ``https``, by default one that trusts the
     system's CAs. ``server_hostname``: the name asked for and verified in TLS, by default the host.
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait, in seconds.
@@ -113,7 +115,9 @@ class Upstream(BareUpstream):
         place = _origin(origin, server_hostname, resolve)
         context = client_context() if tls is None and transport is None and place.scheme == "https" else tls
         super().__init__(
-            lambda: HttpxTransport(place, transport or default_transport(context)), name=str(place), clocks=clocks
+            lambda: HttpxTransport(place, transport) if transport else default.transport_to(place, context),
+            name=str(place),
+            clocks=clocks,
         )
         self._given = transport is not None
         self._guarded = Failures(super().__call__)

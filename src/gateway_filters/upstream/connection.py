@@ -35,11 +35,16 @@ class Keeper(Protocol):
     def forget(self, connection: "Connection") -> None:
         """It is closed or about to be; may be said more than once."""
 
+    @abstractmethod
+    def gone(self, connection: "Connection") -> None:
+        """Its socket is closed."""
+
 
 class Served(Protocol):
     """The exchange that a connection works for."""
 
     bodiless: bool
+    closes: bool
     uploaded: bool
 
     @abstractmethod
@@ -195,6 +200,7 @@ class Connection(asyncio.Protocol):
         """The connection is gone."""
         self._lose("it closed the connection without a goodbye" if exc is None else f"{type(exc).__name__}: {exc}")
         self._transport = self._parser = None
+        self._keeper.gone(self)
 
     def pause_writing(self) -> None:
         """The other side does not read as fast as we write."""
@@ -259,7 +265,12 @@ class Connection(asyncio.Protocol):
         exchange, head = self._exchange, self._head
         assert exchange is not None and head is not None
         chunked = not head.until_close and any(name == b"transfer-encoding" for name, _ in head.headers)
-        clean = self._keep and not self._surplus and ends_exactly(data, self._piece, chunked=chunked)
+        clean = (
+            self._keep
+            and not self._surplus
+            and not exchange.closes
+            and ends_exactly(data, self._piece, chunked=chunked)
+        )
         if not (exchange.uploaded and clean) or self.write_paused:
             self.close() if exchange.uploaded else self.abort()
             exchange.finish()

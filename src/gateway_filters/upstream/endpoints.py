@@ -6,8 +6,9 @@ from itertools import count
 
 from gateway_filters.errors import NotConnected
 from gateway_filters.routing import Backend, Endpoint
+from gateway_filters.upstream import default
 from gateway_filters.upstream.app import BareUpstream
-from gateway_filters.upstream.httpx_transport import HttpxTransport, Origin, default_transport
+from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 
 
@@ -56,12 +57,10 @@ class FirstReachable(Transport):
         return self._primaries[start:] + self._primaries[:start]
 
 
-def _transport(
-    backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None, resolve: Resolver | None
-) -> HttpxTransport:
+def _transport(backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None, resolve: Resolver | None) -> Transport:
     scheme = "http" if backend.tls is None else "https"
     hostname = None if backend.tls is None else backend.tls.hostname
     origin = Origin(scheme, endpoint.host, endpoint.port, hostname, None if endpoint.unix else resolve)
-    # A context for TLS or none at all: a backend that asks for TLS is an https origin, which httpx never
-    # reaches in plain text.
-    return HttpxTransport(origin, default_transport(tls, endpoint.unix))
+    # A context for TLS or none at all: a backend that asks for TLS is an https origin, which is never reached
+    # in plain text.
+    return default.transport_to(origin, tls, endpoint.unix)

@@ -24,7 +24,7 @@ from gateway_filters.errors import (
 from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.clocks import NEVER, Patience, Sweep
 from gateway_filters.upstream.connection import Connection
-from gateway_filters.upstream.request_head import Framing
+from gateway_filters.upstream.request_head import Framing, WireHead
 from gateway_filters.upstream.response_head import AnswerHead
 from gateway_filters.upstream.upload import pour
 
@@ -68,6 +68,7 @@ class Exchange:
         "_write_by",
         "_writer",
         "bodiless",
+        "closes",
         "fields",
         "headers",
         "status",
@@ -76,12 +77,13 @@ class Exchange:
         "version",
     )
 
-    def __init__(self, name: str, sweep: Sweep, patience: Patience, *, bodiless: bool) -> None:
+    def __init__(self, name: str, sweep: Sweep, patience: Patience, head: WireHead) -> None:
         self.status = 0
         self.headers: Headers = ()
         self.fields: list[tuple[bytes, bytes]] = []
         self.version = ""
-        self.bodiless = bodiless
+        self.bodiless = head.bodiless_answer
+        self.closes = head.closes
         self.uploaded = True
         self.touched = False
         self._name = name

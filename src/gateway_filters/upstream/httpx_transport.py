@@ -112,11 +112,13 @@ class HttpxResponse(IncomingResponse):
 class _Body(httpx.AsyncByteStream):
     """The request's body, handed on piece by piece."""
 
-    def __init__(self, chunks: AsyncIterator[bytes] | None) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes] | bytes | None) -> None:
         self._chunks = chunks
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self._chunks is not None:
+        if isinstance(self._chunks, bytes):
+            yield self._chunks
+        elif self._chunks is not None:
             async for chunk in self._chunks:
                 yield chunk
 

@@ -13,11 +13,12 @@ import asyncio
 import select
 from collections.abc import Awaitable, Callable
 
-from gateway_filters.errors import ConnectTimeout, UpstreamBusy
+from gateway_filters.errors import ConnectTimeout, NotConnected, UpstreamBusy, UpstreamError
 from gateway_filters.upstream.clocks import NEVER, Patience
 from gateway_filters.upstream.connection import Connection, Keeper
 
 Dial = Callable[[Connection, float], Awaitable[None]]
+Waiter = asyncio.Future[Connection | BaseException]
 
 _SUSPICIOUS_AFTER = 0.5  # seconds without use before a connection's socket is asked whether it has been closed
 _PARTING = 1.0  # seconds for goodbyes when the pool is closed
@@ -42,10 +43,11 @@ class Pool(Keeper):
         self._open: set[Connection] = set()
         self._idle: dict[Connection, float] = {}
         self._dialling: set[asyncio.Task[Connection]] = set()
-        self._waiting: dict[asyncio.Future[Connection | BaseException], None] = {}
+        self._waiting: dict[Waiter, None] = {}
+        self._departing: set[Connection] = set()
+        self._patience = 0.0
         self._expiring = False
         self._closed = False
-        self._emptied: asyncio.Future[None] | None = None
 
     def __repr__(self) -> str:
         return f"Pool({self.name!r}, active={self.active}, idle={len(self._idle)}, waiting={len(self._waiting)})"
@@ -77,16 +79,23 @@ class Pool(Keeper):
         """
         if len(self._waiting) >= self._longest_queue:
             raise UpstreamBusy(f"too many requests wait for a connection to {self.name}")
-        waiter: asyncio.Future[Connection | BaseException] = self._loop.create_future()
+        waiter: Waiter = self._loop.create_future()
         self._waiting[waiter] = None
+        self._patience = patience.connect
         attempt = self._attempt(patience.connect) if self._has_room() else None
         try:
             async with asyncio.timeout(patience.pool if attempt is None and patience.pool < NEVER else None):
-                return _outcome(await waiter)
+                await self._turn(waiter, attempt)
         except TimeoutError:
             raise self._too_long() from None
+        outcome = waiter.result()
+        del waiter, attempt  # they hold the error, if it is one, and a raised error holds this frame
+        if isinstance(outcome, Connection):
+            return outcome
+        try:
+            raise outcome
         finally:
-            self._leave(waiter, attempt)
+            del outcome
 
     def release(self, connection: Connection) -> None:
         """Give back a connection: to who has waited longest, or it becomes idle."""
@@ -105,15 +114,122 @@ class Pool(Keeper):
             return
         self._open.discard(connection)
         self._idle.pop(connection, None)
-        if self._emptied is not None and not self._open and not self._emptied.done():
-            self._emptied.set_result(None)
+        self._departing.add(connection)
         self._attempt_for_waiters()
+
+    def gone(self, connection: Connection) -> None:
+        """Its socket is closed."""
+        self._departing.discard(connection)
 
     async def aclose(self) -> None:
         """Close all connections, those in use too, and wait until they are."""
         self._closed = True
         for attempt in tuple(self._dialling):
             attempt.cancel()
+        while (waiter := self._first_waiter()) is not None:
+            waiter.set_result(NotConnected(f"the connections to {self.name} are being closed"))
         for connection in tuple(self._open):
             connection.close() if connection in self._idle else connection.abort()
-        ...
+        # The transports say goodbye in a few turns of the loop; in TLS the other side is waited for, briefly.
+        deadline = self._loop.time() + _PARTING
+        while self._departing and self._loop.time() < deadline:
+            await asyncio.sleep(0 if deadline - self._loop.time() > _PARTING / 2 else 0.01)
+        for connection in tuple(self._departing):
+            connection.abort()
+
+    # Waiting
+
+    async def _turn(self, waiter: Waiter, attempt: asyncio.Task[Connection] | None) -> None:
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            self._leave(waiter, attempt)
+            raise
+
+    def _leave(self, waiter: Waiter, attempt: asyncio.Task[Connection] | None) -> None:
+        self._waiting.pop(waiter, None)
+        if attempt is not None:
+            attempt.cancel()
+        if not waiter.cancelled() and waiter.done():
+            given = waiter.result()
+            if isinstance(given, Connection):
+                self.release(given)
+
+    def _first_waiter(self) -> Waiter | None:
+        while self._waiting:
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            if not waiter.done():
+                return waiter
+        return None
+
+    def _too_long(self) -> UpstreamError:
+        if self._dialling:
+            return ConnectTimeout(f"{self.name} accepted no connection in time")
+        return UpstreamBusy(f"no connection to {self.name} became free in time")
+
+    # New connections
+
+    def _has_room(self) -> bool:
+        if self._idle and len(self._open) + len(self._dialling) >= self._limit:
+            next(iter(self._idle)).close()  # nobody took it: a fresh one is wanted
+        return len(self._open) + len(self._dialling) < self._limit
+
+    def _attempt(self, patience: float) -> asyncio.Task[Connection]:
+        attempt = self._loop.create_task(self._connect(patience))
+        self._dialling.add(attempt)
+        attempt.add_done_callback(self._attempted)
+        return attempt
+
+    async def _connect(self, patience: float) -> Connection:
+        connection = Connection(self)
+        await self._dial(connection, patience)
+        return connection
+
+    def _attempted(self, attempt: asyncio.Task[Connection]) -> None:
+        self._dialling.discard(attempt)
+        if not attempt.cancelled():
+            error = attempt.exception()
+            if error is None:
+                self._open.add(attempt.result())
+                self.release(attempt.result())
+            elif len(self._waiting) > len(self._dialling):
+                self._disappoint(error)
+        self._attempt_for_waiters()
+
+    def _disappoint(self, error: BaseException) -> None:
+        waiter = self._first_waiter()
+        if waiter is not None:
+            waiter.set_result(error)
+
+    def _attempt_for_waiters(self) -> None:
+        while len(self._waiting) > len(self._dialling) and not self._closed and self._has_room():
+            self._attempt(self._patience)
+
+    # Old connections
+
+    def _expire_later(self) -> None:
+        if not self._expiring:
+            self._expiring = True
+            self._loop.call_later(self._expiry, self._expire)
+
+    def _expire(self) -> None:
+        self._expiring = False
+        now = self._loop.time()
+        while self._idle:
+            connection, since = next(iter(self._idle.items()))
+            if since + self._expiry > now:
+                self._expiring = True
+                self._loop.call_later(since + self._expiry - now, self._expire)
+                return
+            connection.close()
+
+
+def _readable(connection: Connection) -> bool:
+    """Whether there is something to read where nothing is expected: the other side's end, most of all."""
+    number = connection.socket_number()
+    if number < 0:
+        return True
+    asked = select.poll()
+    asked.register(number, select.POLLIN)
+    return bool(asked.poll(0))

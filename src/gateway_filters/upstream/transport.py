@@ -25,12 +25,15 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingRequest:
-    """A request as it leaves: text method, exact target, header pairs with Host and framing, body or None."""
+    """A request as it leaves: text method, exact target, header pairs with Host and framing, body or None.
+
+    A body that is all there is bytes; another one comes in pieces.
+    """
 
     method: str
     target: bytes
     headers: Headers
-    body: AsyncIterator[bytes] | None
+    body: AsyncIterator[bytes] | bytes | None
 
 
 class IncomingResponse(Protocol):

@@ -1,0 +1,101 @@
+"""Our own HTTP/1.1 client: plain values in, plain values out, over one pool of connections to one origin."""
+
+import asyncio
+import ssl
+
+from gateway_filters.errors import UpstreamUnreachable
+from gateway_filters.upstream.clocks import Patience, Sweep
+from gateway_filters.upstream.connection import Connection
+from gateway_filters.upstream.dial import Dialler
+from gateway_filters.upstream.exchange import Exchange, StaleConnection
+from gateway_filters.upstream.origin import Origin
+from gateway_filters.upstream.pool import Pool
+from gateway_filters.upstream.request_head import WireHead, framed
+from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
+
+_TRIES = 3
+
+
+class NativeTransport(Transport):
+    """Carries requests to ``origin``.
+
+    ``tls``: the context for an https origin, without which there is none. ``unix``: a socket of this machine to
+    connect to instead. At most ``limit`` connections (None: as many as there are requests) with at most ``queue``
+    requests waiting; idle ones close after ``expiry`` seconds, so that a name is resolved anew at least that often
+    when traffic pauses.
+
+    Raises ``ConfigurationError`` for https without a context.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        tls: ssl.SSLContext | None = None,
+        *,
+        unix: str | None = None,
+        limit: int | None = None,
+        queue: int = 1000,
+        expiry: float = 45.0,
+    ) -> None:
+        self._dialler = Dialler(origin, tls, unix)
+        self._name = str(origin)
+        self._limits = (limit, queue, expiry)
+        self._made: tuple[asyncio.AbstractEventLoop, Pool, Sweep] | None = None
+        self._told: tuple[Clocks, Patience] | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The connections in the running event loop."""
+        return self._place()[0]
+
+    async def send(self, request: OutgoingRequest, clocks: Clocks) -> Exchange:
+        """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
+
+        An idempotent request that a kept connection lost before a byte came back, and whose body is still
+        whole, is sent once more over another one.
+        """
+        told = self._told
+        if told is None or told[0] is not clocks:
+            told = self._told = (clocks, Patience.of(clocks))
+        return await self.exchange(request, told[1])
+
+    async def exchange(self, request: OutgoingRequest, patience: Patience) -> Exchange:
+        """``send`` with every wait named."""
+        head = WireHead(request)
+        body = request.body or b""
+        pieces = None if isinstance(body, bytes) else body
+        data = head.block + framed(body, head.framing) if isinstance(body, bytes) else head.block
+        pool, sweep = self._place()
+        first = Exchange(self._name, sweep, patience, head)
+        first.begin(await self._connection(pool, patience), data, pieces, head.framing)
+        try:
+            return await first.answered()
+        except StaleConnection:
+            if first.touched or not head.repeatable:
+                raise
+        second = Exchange(self._name, sweep, patience, head)
+        second.begin(await pool.wait(patience), data, pieces, head.framing)
+        return await second.answered()
+
+    async def aclose(self) -> None:
+        """Close all connections; later requests open new ones."""
+        if self._made is not None:
+            made, self._made = self._made, None
+            await made[1].aclose()
+
+    async def _connection(self, pool: Pool, patience: Patience) -> Connection:
+        # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
+        for _ in range(_TRIES):
+            connection = pool.take() or await pool.wait(patience)
+            if connection.usable:
+                return connection
+        raise UpstreamUnreachable(f"{self._name} closes every connection at once")
+
+    def _place(self) -> tuple[Pool, Sweep]:
+        loop = asyncio.get_running_loop()
+        # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
+        if self._made is None or self._made[0] is not loop:
+            limit, queue, expiry = self._limits
+            pool = Pool(self._dialler.dial, name=self._name, limit=limit, queue=queue, expiry=expiry)
+            self._made = (loop, pool, Sweep(loop))
+        return self._made[1:]

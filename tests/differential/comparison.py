@@ -1,0 +1,85 @@
+"""Runs cases through both gateways and tells where they differ without a reason."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from both_gateways import Envoy, Ours
+from differences import Exchange, Outcome, expected, for_envoy, outcome, taken_rule
+from envoy_configuration import configuration
+from hypothesis import HealthCheck, Phase, given, settings
+from our_manifests import MOST_LISTENERS, write_manifests
+from raw_exchange import Client
+from recorder import Recorder
+from written_cases import Case, cases
+
+from gateway_filters import Gateway
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A request of which we made something else than Envoy."""
+
+    exchange: Exchange
+    expected: Outcome
+
+    def __str__(self) -> str:
+        parts = [f"{self.exchange.request!r}", f"rule {json.dumps(self.exchange.rule)}"]
+        return "\n  ".join([*parts, *_unequal(self.expected, self.exchange.ours)])
+
+
+def generated(number: int, requests: int) -> list[Case]:
+    """Different cases, the same ones each time, under numbers of their own."""
+    found: dict[str, Case] = {}
+
+    @settings(
+        max_examples=number * 4,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases(requests))
+    def collect(case: Case) -> None:
+        if len(found) < number:
+            found.setdefault(repr((case.routes, case.others)), case)
+
+    collect()
+    return [case.numbered(index) for index, case in enumerate(found.values())]
+
+
+def batches(all_cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
+    """As many cases at a time as one Gateway has listeners for."""
+    for start in range(0, len(all_cases), MOST_LISTENERS):
+        yield all_cases[start : start + MOST_LISTENERS]
+
+
+def compare(batch: Sequence[Case], binary: Path, folder: Path) -> list[Disagreement]:
+    """Send every request of ``batch`` to both; ``binary`` is Envoy's."""
+    with ExitStack() as stack:
+        behind_envoy, behind_ours = stack.enter_context(Recorder()), stack.enter_context(Recorder())
+        write_manifests(batch, behind_ours.port, folder)
+        gateway = Gateway.from_manifests(folder / "manifests.yaml")
+        envoy = stack.enter_context(Envoy(binary, configuration(batch, behind_envoy.port), folder))
+        ours = stack.enter_context(Ours(gateway))
+        to_envoy = stack.enter_context(Client(envoy.port, behind_envoy))
+        to_ours = stack.enter_context(Client(ours.port, behind_ours))
+        pairs = [(case, request) for case in batch for request in case.requests]
+        return [found for case, request in pairs if (found := _disagreement(case, request, to_envoy, to_ours))]
+
+
+def _disagreement(case: Case, request: bytes, to_envoy: Client, to_ours: Client) -> Disagreement | None:
+    by_envoy, by_ours = to_envoy.ask(for_envoy(request)), to_ours.ask(request)
+    exchange = Exchange(case, request, taken_rule(case, by_envoy), outcome(by_ours))
+    wanted = expected(outcome(by_envoy), exchange)
+    return None if wanted == exchange.ours else Disagreement(exchange, wanted)
+
+
+def _unequal(envoy: Outcome, ours: Outcome) -> Iterator[str]:
+    for part in ("status", "headers", "body", "forwarded"):
+        theirs, own = getattr(envoy, part), getattr(ours, part)
+        if theirs != own:
+            yield f"{part}: Envoy {theirs!r}\n  {' ' * len(part)}  ours  {own!r}"

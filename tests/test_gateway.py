@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
@@ -37,7 +38,9 @@ from gateway_filters import (
     gateway_lifespan,
     routes_of,
 )
-from gateway_filters.upstream import endpoints
+from gateway_filters.upstream import default
+from gateway_filters.upstream.httpx_transport import HttpxTransport
+from gateway_filters.upstream.origin import Origin
 
 PROVIDER = Backend("provider", (Endpoint("provider.test", 80),))
 SPREAD = Backend("spread", (Endpoint("a.test", 80), Endpoint("b.test", 8080)))
@@ -188,7 +191,11 @@ async def test_works_after_aclose() -> None:
 def network(monkeypatch: pytest.MonkeyPatch) -> "Network":
     """Stands for the network of the default upstreams."""
     fake = Network()
-    monkeypatch.setattr(endpoints, "default_transport", lambda *_: fake)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+
+    def transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> HttpxTransport:
+        return HttpxTransport(origin, fake)
+
+    monkeypatch.setattr(default, "transport_to", transport_to)
     return fake
 
 

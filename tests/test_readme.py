@@ -18,6 +18,8 @@ import pytest
 import respx
 from starlette.testclient import TestClient
 
+from gateway_filters.upstream import default
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
@@ -33,9 +35,10 @@ def run(block: str) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The examples' key, and the folder that their paths start from."""
+    """The examples' key, and the folder that their paths start from; requests pass where respx catches them."""
     monkeypatch.setenv("DASHSCOPE_API_KEY", "sk-of-the-readme")
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(default, "transport_to", default.through_httpx)
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.splitlines()[0])

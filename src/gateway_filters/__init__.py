@@ -34,7 +34,7 @@ from gateway_filters.filters import (
     ResponseHeaderModifier,
     URLRewrite,
 )
-from gateway_filters.gateway import Gateway, routes_of
+from gateway_filters.gateway import Gateway, GatewayMiddleware, routes_of
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.matching import (
     CookieMatch,
@@ -50,7 +50,21 @@ from gateway_filters.matching import (
 )
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
 from gateway_filters.message.secret import Secret, SecretSource
-from gateway_filters.routing import Backend, BackendTLS, Endpoint, Route, RouteTable, WeightedBackend
+from gateway_filters.routing import (
+    Backend,
+    BackendTLS,
+    Endpoint,
+    ExternalAuth,
+    Listener,
+    Mirror,
+    Retry,
+    Route,
+    RouteTable,
+    SessionPersistence,
+    Timeouts,
+    Unusable,
+    WeightedBackend,
+)
 from gateway_filters.secrets import (
     CachedSecret,
     DirectorySecret,
@@ -82,20 +96,24 @@ __all__ = [
     "Endpoint",
     "EnvSecret",
     "ExactMatch",
+    "ExternalAuth",
     "Filter",
     "FilteredApp",
     "Gateway",
     "GatewayError",
     "GatewayFiltersError",
+    "GatewayMiddleware",
     "HeaderMatch",
     "HeaderRegexMatch",
     "HostFromHeader",
     "HostFromPath",
+    "Listener",
     "ManifestError",
     "ManifestSecrets",
     "Match",
     "MemorySecret",
     "MemorySecrets",
+    "Mirror",
     "MissingSecret",
     "PathPrefix",
     "PrefixMatch",
@@ -113,6 +131,7 @@ __all__ = [
     "Resolver",
     "ResponseHead",
     "ResponseHeaderModifier",
+    "Retry",
     "Route",
     "RouteRefused",
     "RouteTable",
@@ -120,7 +139,10 @@ __all__ = [
     "SecretSource",
     "SecretStore",
     "SecretUnavailable",
+    "SessionPersistence",
+    "Timeouts",
     "URLRewrite",
+    "Unusable",
     "Upstream",
     "UpstreamAborted",
     "UpstreamBusy",

@@ -15,6 +15,7 @@ weighted choice -> backend filters -> credentials -> upstream )))))
 """
 
 import hmac
+import math
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -147,10 +148,13 @@ def _chosen(route: Route, upstreams: Upstreams) -> ASGIApp:
 
 def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> ASGIApp:
     """A session keeps to an endpoint, so each endpoint is a choice of its own."""
+    split = [(each, _endpoints(each.backend)) for each in route.backends]
+    # A backend's weight is divided among its endpoints, in whole numbers.
+    whole = math.lcm(*(len(endpoints) for _, endpoints in split))
     choices = [
-        (name, _shell(_reach(single, upstreams), backend_steps(route, each)), each.weight)
-        for each in route.backends
-        for name, single in _endpoints(each.backend)
+        (name, _shell(_reach(single, upstreams), backend_steps(route, each)), each.weight * whole // len(endpoints))
+        for each, endpoints in split
+        for name, single in endpoints
     ]
     return StickyChoice(
         choices,

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from both_gateways import Envoy, Ours
-from differences import Exchange, Outcome, expected, for_envoy, outcome, taken_rule
+from differences import expected, for_envoy
 from envoy_configuration import configuration
 from hypothesis import HealthCheck, Phase, given, settings
 from our_manifests import MOST_LISTENERS, write_manifests
+from outcomes import Exchange, Outcome, outcome, taken_rule
 from raw_exchange import Client
 from recorder import Recorder
 from written_cases import Case, cases
@@ -40,7 +41,7 @@ def generated(number: int, requests: int) -> list[Case]:
         database=None,
         deadline=None,
         phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )
     @given(cases(requests))
     def collect(case: Case) -> None:

@@ -9,103 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from envoy_configuration import RULE_MARK, credential
-from raw_exchange import Seen
-from written_cases import Case, Manifest
+from outcomes import Exchange, Fields, Outcome
+from written_cases import Manifest, member
 
 from gateway_filters.errors import BadRequest
 from gateway_filters.message.canonical import canonical_path
-
-Fields = dict[bytes, tuple[bytes, ...]]
-"""Header values by name; those of one name in their order."""
-
-
-@dataclass(frozen=True)
-class Forwarded:
-    """A request as the upstream got it."""
-
-    method: bytes
-    target: bytes
-    headers: Fields
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a request, without what concerns one connection only."""
-
-    forwarded: Forwarded | None
-    status: int
-    headers: Fields
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request to both: ``rule`` is the one that Envoy took, ``ours`` what we made of it."""
-
-    case: Case
-    request: bytes
-    rule: Manifest | None
-    ours: Outcome
-
-    @property
-    def path(self) -> bytes:
-        """The raw path that was asked for."""
-        return self.request.split(b" ", 2)[1].partition(b"?")[0]
-
-    @property
-    def answer_number(self) -> bytes:
-        """Which answer the upstream was asked for."""
-        return next(iter(self.client_values(b"x-answer")), b"0")
-
-    def client_values(self, name: bytes) -> tuple[bytes, ...]:
-        """What the client sent under a name and meant for the upstream."""
-        lines = [line.partition(b":") for line in self.request.partition(b"\r\n\r\n")[0].split(b"\r\n")[1:]]
-        pairs = [(key.lower(), value.strip()) for key, _, value in lines]
-        nominated = [
-            token.strip().lower() for key, value in pairs if key == b"connection" for token in value.split(b",")
-        ]
-        return tuple(value for key, value in pairs if key == name and key not in nominated)
-
-    def filter(self, kind: str) -> Manifest:
-        """The member of the rule's filter of this type; empty without one."""
-        member = kind[0].lower() + kind[1:] if kind != "URLRewrite" else "urlRewrite"
-        filters = [] if self.rule is None else self.rule["filters"]
-        return next((each[member] for each in filters if each["type"] == kind), {})
-
-    @property
-    def injection(self) -> tuple[Manifest, str | None] | None:
-        """The rule's credentialInjection and its Secret's value."""
-        return None if self.rule is None else credential(self.case, self.rule)
-
-
-# How a body is framed is each connection's own business; that it arrives whole is compared.
-_ONE_CONNECTION = (b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade")
-
-
-def outcome(seen: Seen) -> Outcome:
-    """What was seen, as far as it is compared."""
-    assert len(seen.received) <= 1, "a request was sent twice"
-    forwarded = None
-    for each in seen.received:
-        forwarded = Forwarded(each.method, each.target, _fields(each.headers), each.body)
-    answered = seen.answered
-    return Outcome(forwarded, answered.status, _fields(answered.headers), answered.body)
-
-
-def taken_rule(case: Case, seen: Seen) -> Manifest | None:
-    """The rule that Envoy has marked its answer with."""
-    names = [value for name, value in seen.answered.headers if name == RULE_MARK.encode()]
-    return case.rule(names[0].decode()) if names else None
-
-
-def _fields(pairs: tuple[tuple[bytes, bytes], ...]) -> Fields:
-    fields: Fields = {}
-    for name, value in pairs:
-        if name not in _ONE_CONNECTION and name != RULE_MARK.encode():
-            fields[name] = (*fields.get(name, ()), value)
-    return fields
 
 
 def for_envoy(request: bytes) -> bytes:
@@ -191,7 +99,7 @@ def _credential_last(envoy: Outcome, exchange: Exchange) -> Outcome:
         return envoy
     spec, value = exchange.injection
     name = spec.get("header", "Authorization").lower()
-    change = exchange.filter("RequestHeaderModifier")
+    change = member(exchange.rule, "RequestHeaderModifier")
     touched = [each["name"].lower() for each in (*change.get("set", ()), *change.get("add", ()))]
     if value is None or name not in (*touched, *(each.lower() for each in change.get("remove", ()))):
         return envoy
@@ -221,18 +129,28 @@ def _blanks(envoy: Outcome, exchange: Exchange) -> Outcome:
 
 
 def _prefix_with_slash(envoy: Outcome, exchange: Exchange) -> Outcome:
-    path = exchange.filter("URLRewrite").get("path", {})
-    if envoy.forwarded is None or exchange.rule is None or path.get("replacePrefixMatch") not in ("", "/"):
+    change = member(exchange.rule, "URLRewrite") or member(exchange.rule, "RequestRedirect")
+    if exchange.rule is None or change.get("path", {}).get("replacePrefixMatch") not in ("", "/"):
         return envoy
     prefix: str = exchange.rule["matches"][0]["path"]["value"]
-    sent, mark, query = envoy.forwarded.target.partition(b"?")
-    hole = prefix.endswith("/") and sent == prefix.removesuffix("/").encode()
-    return _forwarding(envoy, target=b"/" + mark + query) if hole else envoy
+    # A target is a path, a Location has an origin in front of it.
+    kept = re.compile(rb"(\w+://[^/]*)?%b(?=\?|\Z)" % re.escape(prefix.removesuffix("/").encode()))
+    if not prefix.endswith("/") or prefix == "/":
+        return envoy
+    location = tuple(_at_root(kept, each) for each in envoy.headers.get(b"location", ()))
+    if envoy.forwarded is None:
+        return replace(envoy, headers={**envoy.headers, b"location": location}) if location else envoy
+    return _forwarding(envoy, target=_at_root(kept, envoy.forwarded.target))
+
+
+def _at_root(kept: re.Pattern[bytes], target: bytes) -> bytes:
+    found = kept.match(target)
+    return target if found is None else (found[1] or b"") + b"/" + target[found.end() :]
 
 
 def _named_in_response(envoy: Outcome, exchange: Exchange) -> Outcome:
     kept = (b"connection", b"x-named") if exchange.answer_number == b"1" and envoy.forwarded is not None else ()
-    change = exchange.filter("ResponseHeaderModifier")
+    change = member(exchange.rule, "ResponseHeaderModifier")
     assert not any(each["name"].lower() == "x-named" for each in (*change.get("set", ()), *change.get("add", ())))
     return replace(envoy, headers=_without(envoy.headers, *kept))
 
@@ -286,7 +204,7 @@ _WELL_KNOWN_PORT = re.compile(rb"^(http://[^/:]*):80(?=/)|^(https://[^/:]*):443(
 
 def _well_known_port(envoy: Outcome, exchange: Exchange) -> Outcome:
     location = envoy.headers.get(b"location")
-    if location is None or not exchange.filter("RequestRedirect"):
+    if location is None or not member(exchange.rule, "RequestRedirect"):
         return envoy
     shorter = tuple(_WELL_KNOWN_PORT.sub(lambda found: found[1] or found[2], each) for each in location)
     return replace(envoy, headers={**envoy.headers, b"location": shorter})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest
+from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest, member
 
 _TYPE = "type.googleapis.com/envoy."
 _INJECTOR = "envoy.filters.http.credential_injector/"
@@ -163,7 +163,7 @@ def _routes(case: Case, match: Manifest, rule: Manifest) -> Iterator[dict[str, A
     if found is None:
         yield entry
     elif found[1] is not None:
-        enabled = {"@type": _TYPE + "config.route.v3.FilterConfig", "config": {}}
+        enabled: dict[str, Any] = {"@type": _TYPE + "config.route.v3.FilterConfig", "config": {}}
         yield {**entry, "typed_per_filter_config": {_INJECTOR + _filter_of(rule): enabled}}
     else:
         yield from _routes_without_secret(entry, found[0], rule)
@@ -172,7 +172,7 @@ def _routes(case: Case, match: Manifest, rule: Manifest) -> Iterator[dict[str, A
 def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
     # Envoy Gateway refuses everything. We let pass what carries a credential of its own that may stand.
     name = injection.get("header", "Authorization").lower()
-    change = _member(rule, "RequestHeaderModifier")
+    change = member(rule, "RequestHeaderModifier")
     written = {each["name"].lower() for each in (*change.get("set", ()), *change.get("add", ()))}
     if not injection.get("overwrite") and name in written:
         yield entry
@@ -183,17 +183,12 @@ def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Man
 
 
 def _action(match: Manifest, rule: Manifest) -> dict[str, Any]:
-    entry = _header_changes("request", _member(rule, "RequestHeaderModifier"))
-    entry |= _header_changes("response", _member(rule, "ResponseHeaderModifier"))
-    if redirect := _member(rule, "RequestRedirect"):
+    entry = _header_changes("request", member(rule, "RequestHeaderModifier"))
+    entry |= _header_changes("response", member(rule, "ResponseHeaderModifier"))
+    if redirect := member(rule, "RequestRedirect"):
         return {**entry, "redirect": _redirect(redirect, match)}
-    rewrite = _rewrite(_member(rule, "URLRewrite"), match)
+    rewrite = _rewrite(member(rule, "URLRewrite"), match)
     return {**entry, "route": {"cluster": _CLUSTER, "upgrade_configs": [{"upgrade_type": "websocket"}], **rewrite}}
-
-
-def _member(rule: Manifest, kind: str) -> Manifest:
-    member = "urlRewrite" if kind == "URLRewrite" else kind[0].lower() + kind[1:]
-    return next((each[member] for each in rule["filters"] if each["type"] == kind), {})
 
 
 def _match(match: Manifest) -> dict[str, Any]:

@@ -8,8 +8,10 @@ import yaml
 
 from gateway_filters import ManifestError, Refusal, routes_of
 
-_REDIRECT = {"filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "provider.test"}}]}
-_REGEX = {"matches": [{"path": {"type": "RegularExpression", "value": "/v[0-9]"}}]}
+_REDIRECT: dict[str, object] = {
+    "filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "provider.test"}}]
+}
+_REGEX: dict[str, object] = {"matches": [{"path": {"type": "RegularExpression", "value": "/v[0-9]"}}]}
 SAMPLES: dict[str, dict[str, object]] = {"RequestRedirect": _REDIRECT, "RegularExpression": _REGEX}
 """Rules of which each holds one feature and nothing else that could be refused."""
 

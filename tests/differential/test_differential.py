@@ -1,7 +1,6 @@
 """Ours against the real Envoy: generated routes, the same raw requests to both, both ends of each compared."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,10 @@ ROUTES, REQUESTS = (2_000, 20) if LONG else (60, 10)
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    yield
 
 
 @pytest.mark.timeout(1800 if LONG else 60)

@@ -56,6 +56,14 @@ class Case:
         return next(each for route in self.routes for each in route["spec"]["rules"] if each["name"] == name)
 
 
+def member(rule: Manifest | None, kind: str) -> Manifest:
+    """What the rule's filter of type ``kind`` holds; empty without one."""
+    name = "urlRewrite" if kind == "URLRewrite" else kind[0].lower() + kind[1:]
+    filters: list[Manifest] = [] if rule is None else rule["filters"]
+    nothing: Manifest = {}
+    return next((each[name] for each in filters if each["type"] == kind), nothing)
+
+
 def _unique(names: tuple[str, ...], *, most: int) -> st.SearchStrategy[list[str]]:
     return st.lists(st.sampled_from(names), max_size=most, unique_by=str.lower)
 
@@ -234,7 +242,8 @@ def _query(draw: st.DrawFn, conditions: list[Manifest]) -> str:
     spellings = {"1": "1", "a b": "a%20b", "x+y": "x%2By", "é": "%C3%A9"}
     wanted = [f"{each['name']}={spellings[each['value']]}" for each in conditions]
     stray = draw(st.lists(st.sampled_from(_PARAMETERS), max_size=2))
-    parts = draw(st.permutations([*(wanted if draw(st.integers(0, 5)) else []), *stray]))
+    present = wanted if draw(st.integers(0, 5)) else wanted[:0]
+    parts = draw(st.permutations([*present, *stray]))
     return "?" + "&".join(parts) if parts else draw(st.sampled_from(("", "", "", "?")))
 
 

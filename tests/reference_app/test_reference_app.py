@@ -11,10 +11,17 @@ from starlette.testclient import TestClient
 
 from gateway_filters import EnvSecret, Gateway, MemorySecret, MemorySecrets, routes_of
 from gateway_filters.message.secret import Secret
+from gateway_filters.upstream import default
 from reference_app import by_hand, from_manifests, key
 
 PROVIDER = "https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions"
 ASKED: dict[str, Any] = {"model": "qwen3-32b", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture(autouse=True)
+def _through_httpx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests pass where respx catches them."""
+    monkeypatch.setattr(default, "transport_to", default.through_httpx)
 
 
 def both(environ: dict[str, str]) -> list[Gateway]:

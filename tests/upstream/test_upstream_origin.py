@@ -11,8 +11,9 @@ from upstream_doubles import Raising, Recording
 
 from asgi_driver import exchange, http_scope
 from gateway_filters import ConfigurationError, Upstream, client_context
-from gateway_filters.upstream import app as upstream_app
-from gateway_filters.upstream import tls
+from gateway_filters.upstream import default, tls
+from gateway_filters.upstream.httpx_transport import HttpxTransport
+from gateway_filters.upstream.origin import Origin
 
 
 @pytest.mark.parametrize(
@@ -163,12 +164,11 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
     """The transports that upstreams make for themselves, none of them with a network."""
     transports: list[Recording] = []
 
-    def make(context: ssl.SSLContext | None) -> Recording:
-        del context
+    def make(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> HttpxTransport:
         transports.append(Recording())
-        return transports[-1]
+        return HttpxTransport(origin, transports[-1])
 
-    monkeypatch.setattr(upstream_app, "default_transport", make)
+    monkeypatch.setattr(default, "transport_to", make)
     return transports
 
 

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from gateway_filters.gateway_api.load import Translation, translate_files
+from gateway_filters.secrets import DirectorySecrets
 
 Commands = Any
 """What subparsers are added to; argparse has no public name for it."""
@@ -13,11 +14,17 @@ Commands = Any
 def add_paths(parser: argparse.ArgumentParser) -> None:
     """Add the manifests."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder of manifests")
+    parser.add_argument("--secrets", metavar="DIR", help="mounted Secrets, DIR/<secret>/<key>")
+
+
+def secrets_of(options: argparse.Namespace) -> DirectorySecrets | None:
+    """The store of mounted Secrets, where one is named."""
+    return DirectorySecrets(options.secrets) if options.secrets else None
 
 
 def read(options: argparse.Namespace) -> Translation:
     """The manifests' meaning, their problems told on stderr; raises ``ManifestError`` for what cannot be read."""
-    translation = translate_files(options.paths)
+    translation = translate_files(options.paths, secrets_of(options))
     for problem in translation.problems:
         sys.stderr.write(f"{problem}\n")
     return translation

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 from gateway_filters.asgi.dispatch import no_route
-from gateway_filters.cli.arguments import Commands, add_paths
+from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
 from gateway_filters.runner import Runner, run
-from gateway_filters.secrets import DirectorySecrets
 from gateway_filters.serving import Reached, Serving
 from gateway_filters.upstream import Clocks
 
@@ -19,7 +18,6 @@ def register(commands: Commands) -> None:
     add_paths(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address of Gateways that name none")
     parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
-    parser.add_argument("--secrets", metavar="DIR", help="mounted Secrets, DIR/<secret>/<key>")
     parser.set_defaults(run=execute)
 
 
@@ -33,6 +31,6 @@ def execute(options: argparse.Namespace) -> int:
         Serving(Reached(None, None, Clocks()), no_route),
         host=options.host,
         status=options.status,
-        secrets=DirectorySecrets(options.secrets) if options.secrets else None,
+        secrets=secrets_of(options),
     )
     return run(runner)

@@ -12,7 +12,7 @@ Facts
 
 import asyncio
 from abc import abstractmethod
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -165,8 +165,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands, TLS included."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's for TLS is no subclass
         self._parser = httptools.HttpResponseParser(self)
 
     def data_received(self, data: bytes) -> None:

@@ -3,7 +3,7 @@
 Facts
 - RFC 8305 (happy eyeballs): families alternate, the next address is tried after 250 ms or when one fails, the
   first that connects wins. uvloop's ``create_connection`` cannot do it, so plain sockets race here.
-- Names are resolved anew for each connection; idle connections expire, so a change is seen within that time.
+- The system resolves names anew for each connection; idle ones expire, so a change is seen within that time.
 - TLS that fails fails: there is no way from here to plain text.
 - asyncio hands no TLS session to a new connection, so each one makes a whole handshake.
 """
@@ -17,6 +17,7 @@ from contextlib import suppress
 from itertools import chain, zip_longest
 
 from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected
+from gateway_filters.upstream.clocks import NEVER
 from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.origin import Origin
 
@@ -24,6 +25,10 @@ _HEAD_START = 0.25
 _GOODBYE = 2.0  # seconds that a TLS peer has to answer our close_notify
 
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
+
+
+Places = tuple[tuple[str, int], ...]
+"""Hosts and ports that a resolver has named; none where the system resolves."""
 
 
 class Dialler:
@@ -39,17 +44,33 @@ class Dialler:
         self._unix = unix
         self._tls = tls if origin.scheme == "https" else None
 
-    async def dial(self, connection: Connection, patience: float) -> None:
-        """Connect, TLS included, within ``patience`` seconds; raises ``NotConnected`` or ``ConnectTimeout``."""
+    async def places(self) -> Places:
+        """What the origin's own resolver says now; raises ``NotConnected`` when it fails or names nothing."""
+        origin = self._origin
+        if origin.resolve is None or self._unix is not None:
+            return ()
         try:
-            async with asyncio.timeout(None if patience == float("inf") else patience):
-                await self._dial(connection)
+            named = tuple(await origin.resolve(origin.host, origin.port))
+        except OSError as error:
+            raise NotConnected(f"{origin} could not be resolved: {error}") from error
+        if not named:
+            raise NotConnected(f"{origin} has no address")
+        return named
+
+    async def dial(self, connection: Connection, patience: float, places: Places = ()) -> None:
+        """Connect, TLS included, within ``patience`` seconds, to the first of ``places`` that accepts.
+
+        Raises ``NotConnected`` or ``ConnectTimeout``.
+        """
+        try:
+            async with asyncio.timeout(patience if patience < NEVER else None):
+                await self._dial(connection, places)
         except TimeoutError as error:
             raise ConnectTimeout(f"{self._origin} accepted no connection in time") from error
         except OSError as error:  # refused, no such name, a failed or refused handshake
             raise NotConnected(f"{self._origin} accepted no connection: {error}") from error
 
-    async def _dial(self, connection: Connection) -> None:
+    async def _dial(self, connection: Connection, places: Places) -> None:
         loop = asyncio.get_running_loop()
         hostname = None if self._tls is None else self._origin.server_hostname or self._origin.host
         goodbye = None if self._tls is None else _GOODBYE
@@ -58,25 +79,20 @@ class Dialler:
                 lambda: connection, self._unix, ssl=self._tls, server_hostname=hostname, ssl_shutdown_timeout=goodbye
             )
             return
-        sock = await self._tcp_socket()
+        sock = await self._tcp_socket(places)
         await loop.create_connection(
             lambda: connection, sock=sock, ssl=self._tls, server_hostname=hostname, ssl_shutdown_timeout=goodbye
         )
 
-    async def _tcp_socket(self) -> socket.socket:
-        addresses = await self._addresses()
-        if not addresses:
-            raise OSError("it has no address")
+    async def _tcp_socket(self, places: Places) -> socket.socket:
+        if places:
+            found = [await _looked_up(host, port) for host, port in places]
+            addresses = list(chain.from_iterable(found))
+        else:
+            addresses = _alternating(await _looked_up(self._origin.host, self._origin.port))
         sock = await _race(addresses)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
-
-    async def _addresses(self) -> Sequence[Address]:
-        origin = self._origin
-        if origin.resolve is None:
-            return _alternating(await _looked_up(origin.host, origin.port))
-        found = [await _looked_up(host, port) for host, port in await origin.resolve(origin.host, origin.port)]
-        return list(chain.from_iterable(found))
 
 
 async def _looked_up(host: str, port: int) -> list[Address]:
@@ -89,8 +105,6 @@ async def _looked_up(host: str, port: int) -> list[Address]:
 
 
 def _alternating(addresses: Sequence[Address]) -> list[Address]:
-    if not addresses:
-        return []
     preferred = addresses[0][0]
     first = [each for each in addresses if each[0] == preferred]
     second = [each for each in addresses if each[0] != preferred]

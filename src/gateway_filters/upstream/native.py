@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
+from dataclasses import dataclass
+from functools import partial
 
 from gateway_filters.errors import UpstreamUnreachable
 from gateway_filters.upstream.clocks import Patience, Sweep
 from gateway_filters.upstream.connection import Connection
-from gateway_filters.upstream.dial import Dialler
+from gateway_filters.upstream.dial import Dialler, Places
 from gateway_filters.upstream.exchange import Exchange, StaleConnection
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
@@ -21,8 +23,8 @@ class NativeTransport(Transport):
 
     ``tls``: the context for an https origin, without which there is none. ``unix``: a socket of this machine to
     connect to instead. At most ``limit`` connections (None: as many as there are requests) with at most ``queue``
-    requests waiting; idle ones close after ``expiry`` seconds, so that a name is resolved anew at least that often
-    when traffic pauses.
+    requests waiting; idle ones close after ``expiry`` seconds. A resolver of the origin's own is asked for each
+    request, and when it names other places than before, the connections to those are used no more.
 
     Raises ``ConfigurationError`` for https without a context.
     """
@@ -40,13 +42,16 @@ class NativeTransport(Transport):
         self._dialler = Dialler(origin, tls, unix)
         self._name = str(origin)
         self._limits = (limit, queue, expiry)
-        self._made: tuple[asyncio.AbstractEventLoop, Pool, Sweep] | None = None
+        self._made: _Made | None = None
+        self._origin = origin
         self._told: tuple[Clocks, Patience] | None = None
 
     @property
     def pool(self) -> Pool:
         """The connections in the running event loop."""
-        return self._place()[0]
+        if self._made is None:
+            raise LookupError("nothing has been sent yet")
+        return self._made.pool
 
     async def send(self, request: OutgoingRequest, clocks: Clocks) -> Exchange:
         """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
@@ -65,7 +70,8 @@ class NativeTransport(Transport):
         body = request.body or b""
         pieces = None if isinstance(body, bytes) else body
         data = head.block + framed(body, head.framing) if isinstance(body, bytes) else head.block
-        pool, sweep = self._place()
+        made = self._place(() if self._origin.resolve is None else await self._dialler.places())
+        pool, sweep = made.pool, made.sweep
         first = Exchange(self._name, sweep, patience, head)
         first.begin(await self._connection(pool, patience), data, pieces, head.framing)
         try:
@@ -81,7 +87,7 @@ class NativeTransport(Transport):
         """Close all connections; later requests open new ones."""
         if self._made is not None:
             made, self._made = self._made, None
-            await made[1].aclose()
+            await made.pool.aclose()
 
     async def _connection(self, pool: Pool, patience: Patience) -> Connection:
         # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
@@ -91,11 +97,25 @@ class NativeTransport(Transport):
                 return connection
         raise UpstreamUnreachable(f"{self._name} closes every connection at once")
 
-    def _place(self) -> tuple[Pool, Sweep]:
-        loop = asyncio.get_running_loop()
+    def _place(self, places: Places) -> "_Made":
+        loop, made = asyncio.get_running_loop(), self._made
         # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
-        if self._made is None or self._made[0] is not loop:
-            limit, queue, expiry = self._limits
-            pool = Pool(self._dialler.dial, name=self._name, limit=limit, queue=queue, expiry=expiry)
-            self._made = (loop, pool, Sweep(loop))
-        return self._made[1:]
+        if made is None or made.loop is not loop:
+            made = self._made = _Made(loop, Sweep(loop), places, self._pool(places))
+        elif made.places != places:
+            made.pool.retire()
+            made = self._made = _Made(loop, made.sweep, places, self._pool(places))
+        return made
+
+    def _pool(self, places: Places) -> Pool:
+        limit, queue, expiry = self._limits
+        dial = partial(self._dialler.dial, places=places)
+        return Pool(dial, name=self._name, limit=limit, queue=queue, expiry=expiry)
+
+
+@dataclass(slots=True)
+class _Made:
+    loop: asyncio.AbstractEventLoop
+    sweep: Sweep
+    places: Places
+    pool: Pool

@@ -45,9 +45,10 @@ class Pool(Keeper):
         self._dialling: set[asyncio.Task[Connection]] = set()
         self._waiting: dict[Waiter, None] = {}
         self._departing: set[Connection] = set()
+        self._empty: asyncio.Future[None] | None = None
         self._patience = 0.0
         self._expiring = False
-        self._closed = False
+        self._retired = False
 
     def __repr__(self) -> str:
         return f"Pool({self.name!r}, active={self.active}, idle={len(self._idle)}, waiting={len(self._waiting)})"
@@ -99,11 +100,11 @@ class Pool(Keeper):
 
     def release(self, connection: Connection) -> None:
         """Give back a connection: to who has waited longest, or it becomes idle."""
-        waiter = self._first_waiter()
-        if self._closed or not connection.usable:
-            connection.close()
-        elif waiter is not None:
+        waiter = self._first_waiter() if connection.usable else None
+        if waiter is not None:
             waiter.set_result(connection)
+        elif self._retired or not connection.usable:
+            connection.close()
         else:
             self._idle[connection] = self._loop.time()
             self._expire_later()
@@ -120,20 +121,31 @@ class Pool(Keeper):
     def gone(self, connection: Connection) -> None:
         """Its socket is closed."""
         self._departing.discard(connection)
+        if self._empty is not None and not self._departing and not self._empty.done():
+            self._empty.set_result(None)
+
+    def retire(self) -> None:
+        """Close each connection as soon as nobody uses it."""
+        self._retired = True
+        for connection in tuple(self._idle):
+            connection.close()
 
     async def aclose(self) -> None:
         """Close all connections, those in use too, and wait until they are."""
-        self._closed = True
+        self._retired = True
         for attempt in tuple(self._dialling):
             attempt.cancel()
         while (waiter := self._first_waiter()) is not None:
             waiter.set_result(NotConnected(f"the connections to {self.name} are being closed"))
         for connection in tuple(self._open):
             connection.close() if connection in self._idle else connection.abort()
-        # The transports say goodbye in a few turns of the loop; in TLS the other side is waited for, briefly.
-        deadline = self._loop.time() + _PARTING
-        while self._departing and self._loop.time() < deadline:
-            await asyncio.sleep(0 if deadline - self._loop.time() > _PARTING / 2 else 0.01)
+        await self._departed()
+
+    async def _departed(self) -> None:
+        """Wait until all sockets are closed; a TLS peer that says no goodbye is not waited for long."""
+        if self._departing:
+            self._empty = self._loop.create_future()
+            await asyncio.wait((self._empty,), timeout=_PARTING)
         for connection in tuple(self._departing):
             connection.abort()
 
@@ -203,7 +215,7 @@ class Pool(Keeper):
             waiter.set_result(error)
 
     def _attempt_for_waiters(self) -> None:
-        while len(self._waiting) > len(self._dialling) and not self._closed and self._has_room():
+        while len(self._waiting) > len(self._dialling) and self._has_room():
             self._attempt(self._patience)
 
     # Old connections

@@ -32,6 +32,8 @@ class WireHead:
 
     __slots__ = ("block", "bodiless_answer", "closes", "framing", "repeatable")
 
+    framing: Framing
+
     def __init__(self, request: OutgoingRequest) -> None:
         self.block = _block(request)
         self.framing, self.closes = _framing(request.headers)

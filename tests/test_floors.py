@@ -23,19 +23,21 @@ FLOORS = {
     "assembly": 4,
     "serving": 5,
     "explanation": 5,
-    "sockets": 6,
+    "frontend_tls": 5,
+    "protocol": 6,
+    "sockets": 7,
     "gateway": 6,
-    "runner": 7,
-    "cli": 8,
-    "__init__": 9,
-    "__main__": 9,
+    "runner": 8,
+    "cli": 9,
+    "__init__": 10,
+    "__main__": 10,
 }
 
 # Which rooms may import which library; the standard library is everybody's.
 LIBRARIES = {
     "httpx": {"upstream"},
     "httptools": {"upstream"},
-    "uvicorn": {"sockets"},
+    "uvicorn": {"sockets", "protocol"},
     "uvloop": {"runner"},
     "watchfiles": {"runner"},
     "yaml": {"gateway_api"},

@@ -13,11 +13,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.frontend_tls import FrontendTLS
 from gateway_filters.gateway_api.history import History
 from gateway_filters.gateway_api.load import Translation, Translator
 from gateway_filters.gateway_api.objects import Loader
 from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
+from gateway_filters.routing import Listener
 from gateway_filters.secrets import SecretStore
 from gateway_filters.serving import Serving, Socket
 from gateway_filters.sockets import Door, open_door
@@ -83,15 +85,23 @@ class Runner:
         for problem in translation.problems:
             _log.warning("%s", problem)
         self._serving.show(translation.listeners)
-        wanted = {(address, each.port) for each in translation.listeners for address in each.addresses}
-        for socket in sorted(wanted - self._doors.keys()):
-            self._doors[socket] = await open_door(socket, self._serving.at(socket))
-        for socket in self._doors.keys() - wanted:
+        wanted = _by_socket(translation.listeners)
+        for socket in [each for each, door in self._doors.items() if not _fits(door, wanted.get(each))]:
             task = asyncio.create_task(self._doors.pop(socket).close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+        for socket, listeners in sorted(wanted.items()):
+            await self._open(socket, listeners)
         if self._status is not None:
             await asyncio.to_thread(write_statuses, self._status, translation)
+
+    async def _open(self, socket: Socket, listeners: list[Listener]) -> None:
+        door = self._doors.get(socket)
+        if door is None:
+            tls = FrontendTLS(listeners) if listeners[0].protocol == "HTTPS" else None
+            self._doors[socket] = await open_door(socket, self._serving.at(socket), tls)
+        elif door.tls is not None:
+            door.tls.show(listeners)
 
     async def _watch(self, stop: asyncio.Event, loaded: asyncio.Event) -> None:
         async for _ in _changes(self._paths, stop):
@@ -102,6 +112,18 @@ class Runner:
                 _log.error("%s; the last good state stays in use", error)
             else:
                 _log.info("reloaded")
+
+
+def _by_socket(listeners: Sequence[Listener]) -> dict[Socket, list[Listener]]:
+    found: dict[Socket, list[Listener]] = {}
+    for listener in listeners:
+        for address in listener.addresses:
+            found.setdefault((address, listener.port), []).append(listener)
+    return found
+
+
+def _fits(door: Door, listeners: list[Listener] | None) -> bool:
+    return listeners is not None and (door.tls is not None) == (listeners[0].protocol == "HTTPS")
 
 
 def run(runner: Runner) -> int:

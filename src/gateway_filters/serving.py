@@ -12,15 +12,21 @@ from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway_filters.asgi.failures import misdirected
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.assembly import Upstreams, assemble, route_app
 from gateway_filters.errors import BadRequest
+from gateway_filters.matching.hostname import host_of
 from gateway_filters.routing import Backend, Listener, ListenerTable, Route
 from gateway_filters.upstream import Clocks, Resolver, client_context
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
+
+LISTENER = "gateway_filters.listener"
+"""In ``scope["state"]``: the host name of the listener that a TLS connection was made for."""
 
 Socket = tuple[str, int]
 """Address and port that a listener is bound to."""
@@ -92,12 +98,32 @@ class Serving:
                 sockets.setdefault((address, listener.port), []).append(listener)
         # Sockets with the same listeners, which mostly means all of them, share one table.
         tables = {here: ListenerTable(here) for here in {plain, *map(tuple, sockets.values())}}
-        apps = {here: self._assembled(table) for here, table in tables.items()}
+        apps = {here: self._assembled(here, table) for here, table in tables.items()}
         by_socket = {socket: apps[tuple(here)] for socket, here in sockets.items()}
         return _Snapshot(listeners, tables[plain], apps[plain], by_socket)
 
-    def _assembled(self, table: ListenerTable) -> ASGIApp:
-        return assemble(table, self._routes.app_of, self._otherwise, ingress_head)
+    def _assembled(self, listeners: tuple[Listener, ...], table: ListenerTable) -> ASGIApp:
+        app = assemble(table, self._routes.app_of, self._otherwise, ingress_head)
+        return _Directed(app, table) if any(each.protocol == "HTTPS" for each in listeners) else app
+
+
+class _Directed:
+    """Turns away requests that came over TLS meant for another listener (Gateway API, misdirected requests).
+
+    421 where another listener of the socket fits the Host better than the one that the TLS name chose.
+    """
+
+    def __init__(self, app: ASGIApp, table: ListenerTable) -> None:
+        self._app = app
+        self._table = table
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            best = self._table.isolated(host_of(request_head(scope).authority))
+            if best is not None and best[0] != scope["state"].get(LISTENER):
+                await send_reply(misdirected(), send)
+                return
+        await self._app(scope, receive, send)
 
 
 class _RouteApps:

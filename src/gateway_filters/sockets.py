@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.frontend_tls import FrontendTLS
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -18,14 +19,18 @@ _DRAIN_SECONDS = 30
 class Door:
     """A socket that is served."""
 
-    def __init__(self, bound: socket.socket, server: "Server", url: str) -> None:
+    def __init__(self, bound: socket.socket, server: "Server", url: str, tls: FrontendTLS | None) -> None:
         self.url = url
+        self.tls = tls
         self._bound = bound
         self._server = server
         self._task = asyncio.create_task(self._serve())
 
     async def close(self) -> None:
         """Accept no more connections and end when those that are open have been answered."""
+        for listening in self._server.servers:
+            listening.close()
+        self._bound.close()
         self._server.should_exit = True
         await self._task
 
@@ -34,17 +39,18 @@ class Door:
         await self._server.shutdown(sockets=[self._bound])
 
 
-async def open_door(place: tuple[str, int], app: ASGIApp) -> Door:
-    """Bind ``place`` (address and port) and serve ``app`` there.
+async def open_door(place: tuple[str, int], app: ASGIApp, tls: FrontendTLS | None) -> Door:
+    """Bind ``place`` (address and port) and serve ``app`` there, over TLS where ``tls`` is given.
 
     Raises ``ConfigurationError`` when the address cannot be bound or uvicorn is not installed.
     """
     address, port = place
     bound = _bind(address, port)
-    server = _server(app)
+    server = _server(app, tls)
     await server.startup(sockets=[bound])
     host = f"[{address}]" if ":" in address else address
-    return Door(bound, server, f"http://{host}:{port}")
+    scheme = "http" if tls is None else "https"
+    return Door(bound, server, f"{scheme}://{host}:{port}", tls)
 
 
 def _bind(address: str, port: int) -> socket.socket:
@@ -60,13 +66,16 @@ def _bind(address: str, port: int) -> socket.socket:
     return bound
 
 
-def _server(app: ASGIApp) -> "Server":
+def _server(app: ASGIApp, tls: FrontendTLS | None) -> "Server":
     try:
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
+
+        from gateway_filters.protocol import GatewayProtocol  # noqa: PLC0415 - needs the extra
     except ImportError:
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
     config = Config(
         app,
+        http=GatewayProtocol,
         lifespan="off",
         # The answers are the upstream's: no header of our own.
         server_header=False,
@@ -77,6 +86,7 @@ def _server(app: ASGIApp) -> "Server":
         timeout_graceful_shutdown=_DRAIN_SECONDS,
     )
     config.load()
+    config.ssl = None if tls is None else tls.context
     server = Server(config)
     server.lifespan = config.lifespan_class(config)
     return server

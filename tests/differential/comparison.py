@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,9 +47,16 @@ def generated(number: int, requests: int) -> list[Case]:
     def collect(case: Case) -> None:
         if len(found) < number:
             found.setdefault(repr((case.routes, case.others)), case)
+        if len(found) == number:
+            raise _Enough
 
-    collect()
+    with suppress(_Enough):
+        collect()
     return [case.numbered(index) for index, case in enumerate(found.values())]
+
+
+class _Enough(Exception):
+    """Ends the generation of cases."""
 
 
 def batches(all_cases: Sequence[Case]) -> Iterator[Sequence[Case]]:

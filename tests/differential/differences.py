@@ -222,6 +222,7 @@ DIFFERENCES = {
     "Credentials come last": Difference(after=_credential_last),
     "Blanks round a credential are cut": Difference(after=_blanks),
     "A prefix with a slash at its end is replaced everywhere": Difference(after=_prefix_with_slash),
+    "The prefix of a slash keeps a slash behind its replacement": Difference(),
     "No headers about the client are added": Difference(after=_client_headers),
     "TE and Trailer are not forwarded": Difference(after=_te_and_trailer),
     "No Content-Length is invented for a request": Difference(after=_invented_length),

@@ -248,8 +248,13 @@ def _rewrite(rewrite: Manifest, match: Manifest) -> dict[str, Any]:
         if value in ("", "/"):
             fields["regex_rewrite"] = _regex_rewrite("^" + re.escape(prefix) + r"\/*", "/")
         else:
-            fields["prefix_rewrite"] = value.removesuffix("/")
+            fields["prefix_rewrite"] = _prefix_rewrite(prefix, value)
     return fields
+
+
+def _prefix_rewrite(prefix: str, value: str) -> str:
+    # Envoy Gateway cuts the slash here too, which glues the replacement to what follows the prefix "/".
+    return value.removesuffix("/") + ("/" if prefix == "/" else "")
 
 
 def _regex_rewrite(pattern: str, substitution: str) -> dict[str, Any]:
@@ -281,5 +286,5 @@ def _redirect(redirect: Manifest, match: Manifest) -> dict[str, Any]:
         if value in ("", "/"):
             fields["regex_rewrite"] = _regex_rewrite("^" + re.escape(prefix) + r"\/*", "/")
         else:
-            fields["prefix_rewrite"] = value.removesuffix("/")
+            fields["prefix_rewrite"] = _prefix_rewrite(prefix, value)
     return fields

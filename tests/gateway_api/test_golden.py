@@ -22,9 +22,10 @@ import yaml
 from gateway_filters.errors import RouteRefused
 from gateway_filters.filters import Refusal
 from gateway_filters.gateway_api.load import Translation, translate_files
-from gateway_filters.matching import HeaderMatch, Match, PrefixMatch, QueryParamMatch
+from gateway_filters.matching import CookieMatch, ExactMatch, HeaderMatch, Match, PrefixMatch, QueryParamMatch, RegexMatch
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.routing import (
+    Backend,
     BackendTLS,
     Endpoint,
     ExternalAuth,
@@ -46,8 +47,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 PAIRS = sorted(file.name.removesuffix(".in.yaml") for file in GOLDEN.glob("*.in.yaml"))
 # Where only one kind can stand, its name would say nothing.
 _ALONE = (
-    BackendTLS,
-    Endpoint,
+    Backend,
     ExternalAuth,
     Listener,
     Match,
@@ -117,8 +117,12 @@ def _mapping(value: object) -> object:
     name = type(value).__name__
     if isinstance(value, (Refusal, MissingSecret)):
         return {"type": name}  # what they hold is a sentence for the log
-    if isinstance(value, (HeaderMatch, QueryParamMatch)):
+    if isinstance(value, (HeaderMatch, QueryParamMatch, CookieMatch)):
         return f"{value.name}={value.value}"
+    if isinstance(value, (ExactMatch, PrefixMatch, RegexMatch)):
+        return f"{name} {value.value}"
+    if isinstance(value, Endpoint):
+        return f"{value.host}:{value.port}{f' at {value.unix}' if value.unix else ''}"
     if isinstance(value, BackendTLS):
         count = None if value.cas is None else value.cas.count("BEGIN CERTIFICATE")
         return {"hostname": value.hostname, "certificates": "system" if count is None else count}
@@ -133,7 +137,7 @@ def _given(value: object) -> Iterator[tuple[str, object]]:
         if field.compare and not isinstance(value, type):
             given = getattr(value, field.name)
             made = field.default_factory() if callable(field.default_factory) else field.default
-            if given != made or isinstance(given, PrefixMatch):
+            if given != made:
                 yield field.name, given
 
 

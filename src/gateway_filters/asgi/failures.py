@@ -42,6 +42,12 @@ def not_found() -> Reply:
     return json_reply(404, {"error": message})
 
 
+def misdirected() -> Reply:
+    """The answer to a request on a connection that was made for another host (RFC 9110 15.5.20)."""
+    message = {"message": "The connection is for another host.", "type": "misdirected", "param": None, "code": None}
+    return json_reply(421, {"error": message})
+
+
 def json_reply(status: int, body: object) -> Reply:
     """``body`` as a JSON answer with its length."""
     content = json.dumps(body).encode()

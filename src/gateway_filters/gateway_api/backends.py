@@ -1,6 +1,6 @@
 """References to backends into backends: endpoints, protocol, and the TLS that a policy asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from gateway_filters.gateway_api.grants import granted
@@ -13,10 +13,10 @@ from gateway_filters.gateway_api.resources import (
     Service,
 )
 from gateway_filters.gateway_api.resources import Backend as BackendResource
-from gateway_filters.gateway_api.services import PROTOCOLS, endpoints_of, port_of
+from gateway_filters.gateway_api.services import PROTOCOLS, SECURE_WEBSOCKET, endpoints_of, port_of
 from gateway_filters.gateway_api.tls_policies import TLSPolicies, UnmetPolicyError
 from gateway_filters.gateway_api.translation import Context, qualified
-from gateway_filters.routing import Backend, BackendTLS, Endpoint
+from gateway_filters.routing import Backend, BackendTLS, Endpoint, WeightedBackend
 
 _BACKEND_PROTOCOLS = {
     "gateway.envoyproxy.io/h2c": "h2c",
@@ -45,6 +45,52 @@ def resolve_backend(context: Context, policies: TLSPolicies, route: HTTPRoute, r
     return read(context, policies, namespace, ref)
 
 
+def with_fallbacks(backends: tuple[WeightedBackend, ...]) -> tuple[WeightedBackend, ...]:
+    """The backends that share the requests: fallback Backends have no share, they stand behind the others.
+
+    Without any other one they stand for themselves (Envoy Gateway: endpoints of a lower priority).
+    """
+    if not any(map(_is_first, backends)):
+        return backends
+    return tuple(_with_reserve(each, backends) if _is_first(each) else each for each in backends if not _waits(each))
+
+
+def stranded(backends: tuple[WeightedBackend, ...]) -> Iterator[str]:
+    """The names of fallback Backends that stand behind none, since they are reached in another way."""
+    firsts = [each for each in backends if _is_first(each)]
+    for each in backends:
+        if firsts and _waits(each) and each.weight and not any(_alike(each, first) for first in firsts):
+            yield each.backend.name
+
+
+def _is_first(each: WeightedBackend) -> bool:
+    return isinstance(each.backend, Backend) and each.weight > 0 and not _waits(each)
+
+
+def _waits(each: WeightedBackend) -> bool:
+    return isinstance(each.backend, Backend) and bool(each.backend.fallback)
+
+
+def _alike(one: WeightedBackend, other: WeightedBackend) -> bool:
+    return (
+        isinstance(one.backend, Backend)
+        and isinstance(other.backend, Backend)
+        and (one.backend.tls, one.backend.protocol, one.filters)
+        == (other.backend.tls, other.backend.protocol, other.filters)
+    )
+
+
+def _with_reserve(first: WeightedBackend, backends: tuple[WeightedBackend, ...]) -> WeightedBackend:
+    assert isinstance(first.backend, Backend)
+    reserve = tuple(
+        endpoint
+        for each in backends
+        if isinstance(each.backend, Backend) and each.weight and _alike(each, first)
+        for endpoint in each.backend.fallback
+    )
+    return replace(first, backend=replace(first.backend, fallback=reserve))
+
+
 def _service(context: Context, policies: TLSPolicies, namespace: str, ref: BackendObjectReference) -> Backend:
     service = context.objects.find("", "Service", namespace, ref.name)
     if not isinstance(service, Service):
@@ -57,6 +103,9 @@ def _service(context: Context, policies: TLSPolicies, namespace: str, ref: Backe
         raise UnusableBackendError("UnsupportedProtocol", f"Service {namespace}/{ref.name} is an ExternalName")
     sections = (port.name,) if port.name else ()
     tls = _tls(policies, namespace, "", "Service", ref.name, sections)
+    if port.app_protocol == SECURE_WEBSOCKET and tls is None:
+        sentence = f"Service {namespace}/{ref.name} speaks wss, which needs a BackendTLSPolicy"
+        raise UnusableBackendError("UnsupportedProtocol", sentence)
     protocol = PROTOCOLS.get(port.app_protocol or "", "http")
     _speaks(protocol, f"Service {namespace}/{ref.name}")
     endpoints = endpoints_of(context.objects, service, port)

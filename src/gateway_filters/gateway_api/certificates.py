@@ -16,12 +16,13 @@ from gateway_filters.gateway_api.resources import (
     SecretObjectReference,
 )
 from gateway_filters.gateway_api.translation import Context, text_of
+from gateway_filters.routing import CertificatePair
 
 
-def check_certificate(
+def certificate_of(
     context: Context, owner: Resource, ref: SecretObjectReference, conditions: Conditions, reason: str
-) -> None:
-    """Fail ``ResolvedRefs`` unless ``ref`` names a Secret with a certificate and its key.
+) -> CertificatePair | None:
+    """The certificate and key in the Secret that ``ref`` names; without them fails ``ResolvedRefs``.
 
     ``reason`` is for a reference that leads nowhere; one that no ReferenceGrant allows is ``RefNotPermitted``.
     """
@@ -31,34 +32,37 @@ def check_certificate(
         conditions.fail("ResolvedRefs", reason, f"a certificate cannot be in a {ref.kind}")
     elif not granted(context.objects, owner, "", "Secret", namespace, ref.name):
         conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
-    elif not _is_pair(context.objects.find("", "Secret", namespace, ref.name)):
-        conditions.fail("ResolvedRefs", reason, f"{subject} has no certificate with its key")
+    else:
+        pair = _pair(context.objects.find("", "Secret", namespace, ref.name))
+        if pair is None:
+            conditions.fail("ResolvedRefs", reason, f"{subject} has no certificate with its key")
+        return pair
+    return None
 
 
-def check_authorities(
-    context: Context, owner: Resource, refs: Sequence[ObjectReference], conditions: Conditions
-) -> None:
-    """Fail ``ResolvedRefs``, and ``Accepted`` when none is usable, for CA certificates that cannot be had."""
-    good = sum(_check_authority(context, owner, ref, conditions) for ref in refs)
-    if not good:
+def authorities_of(context: Context, owner: Resource, refs: Sequence[ObjectReference], conditions: Conditions) -> str:
+    """CA certificates as PEM text; fails ``ResolvedRefs`` for those that cannot be had, ``Accepted`` without any."""
+    found = [_authority(context, owner, ref, conditions) for ref in refs]
+    if not any(found):
         conditions.fail("Accepted", "NoValidCACertificate", "no CA certificate can be used")
+    return "\n".join(each for each in found if each)
 
 
-def _check_authority(context: Context, owner: Resource, ref: ObjectReference, conditions: Conditions) -> bool:
+def _authority(context: Context, owner: Resource, ref: ObjectReference, conditions: Conditions) -> str | None:
     namespace = ref.namespace or namespace_of(owner)
     subject = f"{ref.kind} {namespace}/{ref.name}"
     if (ref.group, ref.kind) not in (("", "ConfigMap"), ("", "Secret")):
         conditions.fail("ResolvedRefs", "InvalidCACertificateKind", f"CA certificates cannot be in a {ref.kind}")
-        return False
+        return None
     if not granted(context.objects, owner, ref.group, ref.kind, namespace, ref.name):
         conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
-        return False
+        return None
     found = context.objects.find(ref.group, ref.kind, namespace, ref.name)
     text = text_of(found, "ca.crt") if isinstance(found, (ConfigMap, Secret)) else None
     if text is None or not _loads(text):
         conditions.fail("ResolvedRefs", "InvalidCACertificateRef", f"{subject} has no CA certificates")
-        return False
-    return True
+        return None
+    return text
 
 
 def _loads(bundle: str) -> bool:
@@ -69,11 +73,13 @@ def _loads(bundle: str) -> bool:
     return True
 
 
-def _is_pair(found: Resource | None) -> bool:
+def _pair(found: Resource | None) -> CertificatePair | None:
     if not isinstance(found, Secret):
-        return False
+        return None
     certificate, key = text_of(found, "tls.crt"), text_of(found, "tls.key")
-    return certificate is not None and key is not None and _match(certificate, key)
+    if certificate is None or key is None or not _match(certificate, key):
+        return None
+    return CertificatePair(certificate, key)
 
 
 def _match(certificate: str, key: str) -> bool:

@@ -108,9 +108,9 @@ def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, sit
     ref = written.credential.value_ref
     namespace = ref.namespace or namespace_of(found)
     if (ref.group, ref.kind) != ("", "Secret"):
-        return _refused(found, site, f"a credential cannot be in a {ref.kind}")
+        return _refused(found, site, "InvalidKind", f"a credential cannot be in a {ref.kind}")
     if not granted(context.objects, found, "", "Secret", namespace, ref.name):
-        return _refused(found, site, f"no ReferenceGrant allows Secret {namespace}/{ref.name}")
+        return _refused(found, site, "RefNotPermitted", f"no ReferenceGrant allows Secret {namespace}/{ref.name}")
     source = context.secret(namespace, ref.name, CREDENTIAL_KEY)
     try:
         source.current()
@@ -122,9 +122,9 @@ def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, sit
         raise context.refused(found, ("spec", "credentialInjection", "header"), error) from error
 
 
-def _refused(found: HTTPRouteFilter, site: FilterSite, sentence: str) -> Refusal:
+def _refused(found: HTTPRouteFilter, site: FilterSite, reason: str, sentence: str) -> Refusal:
     where = ("spec", "credentialInjection", "credential", "valueRef")
-    site.unresolved.append(("RefNotPermitted", site.context.problem(found, where, sentence)))
+    site.unresolved.append((reason, site.context.problem(found, where, sentence)))
     return Refusal(sentence)
 
 

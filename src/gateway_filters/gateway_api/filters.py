@@ -148,7 +148,7 @@ def _extension(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
     translate = EXTENSIONS.get((ref.group, ref.kind))
     if translate is None:
         sentence = f"extensionRef to {ref.group} {ref.kind} is not supported"
-        yield site.missing("InvalidFilterRef", sentence, "extensionRef", "kind")
+        yield site.missing("InvalidKind", sentence, "extensionRef", "kind")
         return
     yield from translate(ref.name, site)
 

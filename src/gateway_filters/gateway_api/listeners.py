@@ -6,7 +6,7 @@ A Gateway is ours when its GatewayClass is not among the objects or names our co
 from dataclasses import dataclass, field
 
 from gateway_filters.gateway_api.addresses import Addresses, addresses_of
-from gateway_filters.gateway_api.certificates import check_authorities, check_certificate
+from gateway_filters.gateway_api.certificates import authorities_of, certificate_of
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.objects import namespace_of
@@ -20,7 +20,7 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.selection import selected
 from gateway_filters.gateway_api.translation import Context, age, qualified
-from gateway_filters.routing import Route
+from gateway_filters.routing import ListenerTLS, Route
 
 CONTROLLER = "gateway-filters/controller"
 PROTOCOLS = ("HTTP", "HTTPS")
@@ -36,6 +36,7 @@ class ListenerView:
     location: Location
     conditions: Conditions
     kinds: tuple[str, ...] = ()
+    tls: ListenerTLS | None = None
     attached: set[str] = field(default_factory=set[str])
     routes: list[Route] = field(default_factory=list[Route])
 
@@ -113,7 +114,8 @@ def _client_certificate(context: Context, gateway: Gateway, conditions: Conditio
     backend = gateway.spec.tls and gateway.spec.tls.backend
     if backend and backend.client_certificate_ref:
         conditions.state("ResolvedRefs", "ResolvedRefs")
-        check_certificate(context, gateway, backend.client_certificate_ref, conditions, "InvalidClientCertificateRef")
+        reason = "InvalidClientCertificateRef"
+        certificate_of(context, gateway, backend.client_certificate_ref, conditions, reason)
 
 
 def _listener_set(context: Context, each: ListenerSet, parent: GatewayView) -> GatewayView:
@@ -162,12 +164,18 @@ def _check_tls(context: Context, view: ListenerView) -> None:
     if tls is None or not tls.certificate_refs:
         view.conditions.fail("ResolvedRefs", "InvalidCertificateRef", "an HTTPS listener needs certificateRefs")
         return
-    for ref in tls.certificate_refs:
-        check_certificate(context, view.owner, ref, view.conditions, "InvalidCertificateRef")
+    found = [
+        certificate_of(context, view.owner, ref, view.conditions, "InvalidCertificateRef")
+        for ref in tls.certificate_refs
+    ]
+    pairs = tuple(each for each in found if each is not None)
     assert isinstance(view.gateway.resource, Gateway)
     validation = _frontend(view.gateway.resource, view.spec.port)
-    if validation is not None:
-        check_authorities(context, view.gateway.resource, validation.ca_certificate_refs, view.conditions)
+    if validation is None:
+        view.tls = ListenerTLS(pairs)
+        return
+    cas = authorities_of(context, view.gateway.resource, validation.ca_certificate_refs, view.conditions)
+    view.tls = ListenerTLS(pairs, cas, clients_required=validation.mode == "AllowValidOnly")
 
 
 def _frontend(gateway: Gateway, port: int) -> FrontendValidation | None:
@@ -223,7 +231,9 @@ def _conclude(context: Context, view: GatewayView) -> None:
     if not good:
         view.conditions.fail("Accepted", "ListenersNotValid", "none of its listeners is valid")
         view.conditions.fail("Programmed", _reason(view), "none of its listeners is valid")
-    elif good < len(view.listeners) and view.conditions.holds("Accepted"):
+    elif not view.conditions.holds("Accepted"):
+        view.conditions.fail("Programmed", _reason(view), "it is not accepted")
+    elif good < len(view.listeners):
         view.conditions.state("Accepted", "ListenersNotValid", "some of its listeners are not valid")
     for listener in view.listeners:
         for condition in listener.conditions:
@@ -244,8 +254,6 @@ def _conclude_listener(view: GatewayView, listener: ListenerView) -> None:
         conditions.fail("Programmed", "Pending", f"{view.resource.kind} {qualified(view.resource)} is not programmed")
     elif not _is_valid(listener):
         conditions.fail("Programmed", "Invalid", "the listener is not valid")
-    elif listener.spec.protocol == "HTTPS":
-        conditions.fail("Programmed", "Pending", "HTTPS listeners are not served yet")
 
 
 def _is_valid(listener: ListenerView) -> bool:

@@ -126,4 +126,5 @@ def _listener(view: ListenerView) -> Listener:
         tuple(view.routes),
         view.gateway.addresses.bound,
         view.spec.protocol,
+        view.tls,
     )

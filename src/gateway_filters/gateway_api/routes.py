@@ -93,7 +93,7 @@ class _Attaching:
             for at, written in enumerate(self._route.spec.rules[index].matches)
             for route in self._matched(view, at, written, ("spec", "rules", index, "matches", at))
         ]
-        return view, routes
+        return view, [view.served(route) for route in routes]
 
     def _matched(self, view: RuleView, at: int, written: HTTPRouteMatch, location: Location) -> Iterator[Route]:
         name = f"{view.route.name}/matches/{at}"

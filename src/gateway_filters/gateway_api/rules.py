@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 from gateway_filters.errors import ConfigurationError, ManifestError
 from gateway_filters.filters import Filter, Refusal, URLRewrite
 from gateway_filters.gateway_api import extensions as _extensions  # adds its row
-from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_backend
+from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_backend, stranded, with_fallbacks
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import FilterSite, translate_filter
 from gateway_filters.gateway_api.resources import (
@@ -38,6 +39,7 @@ from gateway_filters.routing import (
 __all__ = ["RuleTranslator", "RuleView", "_extensions"]
 
 _STEPS = ("RequestMirror", "ExternalAuth")
+_MOST_GROUPS = 64
 
 
 @dataclass
@@ -48,6 +50,12 @@ class RuleView:
     cookies: tuple[tuple[CookieMatch | CookieRegexMatch, ...], ...] = ((),)
     unresolved: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     unsupported: list[str] = field(default_factory=list[str])
+
+    def served(self, route: Route) -> Route:
+        """A route of the rule as it may be served: all of them refuse when something of it is not understood."""
+        if not self.unsupported:
+            return route
+        return replace(route, filters=(Refusal(f"rule {self.route.name} is not supported as it is written"),))
 
 
 class RuleTranslator:
@@ -63,26 +71,28 @@ class RuleTranslator:
         self._location: Location = ("spec", "rules", index)
         self._port = listener_port
         self._view = RuleView(Route(f"{qualified(route)}/rules/{index}"))
-        self._host_of_backend = False
+        self._hosts_of_backends: set[Location] = set()
 
     def view(self) -> RuleView:
         """The rule's meaning; raises ``ManifestError`` for a value that cannot be meant."""
         rule, view = self._rule, self._view
+        auth = tuple(self._auth())
         view.route = replace(
             view.route,
-            filters=tuple(self._filters(rule.filters, self._location, self._prefix())),
+            filters=(
+                # Nobody can be asked, so nobody may pass; no other filter may answer before.
+                *(each for each in auth if isinstance(each, Refusal)),
+                *self._filters(rule.filters, self._location, self._prefix()),
+            ),
             mirrors=tuple(self._mirrors()),
-            auth=tuple(self._auth()),
-            backends=tuple(self._backend(index, ref) for index, ref in enumerate(rule.backend_refs)),
+            auth=tuple(each for each in auth if isinstance(each, ExternalAuth)),
+            backends=self._backends(),
             timeouts=self._timeouts(),
             retry=self._retry(),
             session=self._session(rule.session_persistence),
         )
         if sum(isinstance(each, URLRewrite) for each in view.route.filters) > 1:
             self._unsupported(self._location, "two filters rewrite the URL")
-        if view.unsupported:
-            refusal = Refusal(f"rule {view.route.name} is not supported as it is written")
-            view.route = replace(view.route, filters=(refusal,))
         return view
 
     def _prefix(self) -> str | None:
@@ -107,8 +117,21 @@ class RuleTranslator:
     def _take(self, site: FilterSite) -> None:
         self._view.unresolved.extend(site.unresolved)
         self._view.unsupported.extend(site.unsupported)
-        self._view.cookies = site.cookies or self._view.cookies
-        self._host_of_backend |= site.host_of_backend
+        owner = site.location[:-2]
+        if site.host_of_backend:
+            self._hosts_of_backends.add(owner)
+        if site.cookies and owner != self._location:
+            self._unsupported(site.location, "a filter with matches must stand on a rule, not on a backendRef")
+        elif site.cookies:
+            self._also(site)
+
+    def _also(self, site: FilterSite) -> None:
+        """All filters' conditions must hold: one group of each."""
+        groups = self._view.cookies
+        if len(groups) * len(site.cookies) > _MOST_GROUPS:
+            self._unsupported(site.location, f"the matches of the rule's filters have over {_MOST_GROUPS} combinations")
+            return
+        self._view.cookies = tuple((*one, *other) for one, other in product(groups, site.cookies))
 
     def _unsupported(self, location: Location, sentence: str) -> None:
         self._view.unsupported.append(self._context.problem(self._route, location, sentence))
@@ -123,6 +146,13 @@ class RuleTranslator:
                 self._view.unresolved.append((error.reason, str(error)))
             raise
 
+    def _backends(self) -> tuple[WeightedBackend, ...]:
+        backends = tuple(self._backend(index, ref) for index, ref in enumerate(self._rule.backend_refs))
+        for name in stranded(backends):
+            sentence = f"fallback Backend {name} never takes over: its TLS, protocol or filters are not the others'"
+            self._context.problem(self._route, (*self._location, "backendRefs"), sentence)
+        return with_fallbacks(backends)
+
     def _backend(self, index: int, ref: HTTPBackendRef) -> WeightedBackend:
         location = (*self._location, "backendRefs", index)
         filters = tuple(self._filters(ref.filters, location, self._prefix()))
@@ -134,13 +164,13 @@ class RuleTranslator:
 
     def _host(self, backend: Backend, location: Location) -> Iterator[Filter]:
         """The rewrite of a hostname of type Backend, which only the chosen backend knows."""
-        if not self._host_of_backend:
+        if self._hosts_of_backends.isdisjoint((self._location, location)):
             return
         hosts = {each.host for each in (*backend.endpoints, *backend.fallback)}
-        if len(hosts) == 1:
-            yield URLRewrite(hostname=hosts.pop())
-        else:
+        if len(hosts) > 1:
             self._unsupported(location, "a hostname of type Backend needs a backend with one host")
+        elif hosts:
+            yield URLRewrite(hostname=hosts.pop())
 
     def _steps(self, kind: str) -> Iterator[tuple[Location, RouteFilter]]:
         for index, each in enumerate(self._rule.filters):
@@ -156,7 +186,7 @@ class RuleTranslator:
             except UnusableBackendError:
                 continue  # noted already; the request itself goes on (Gateway API, HTTPRequestMirrorFilter)
 
-    def _auth(self) -> Iterator[ExternalAuth]:
+    def _auth(self) -> Iterator[ExternalAuth | Refusal]:
         for location, each in self._steps("ExternalAuth"):
             auth = each.external_auth
             assert auth is not None
@@ -166,7 +196,7 @@ class RuleTranslator:
             try:
                 yield _external_auth(self._resolve(auth, location), auth)
             except UnusableBackendError as error:
-                self._view.unsupported.append(str(error))
+                yield Refusal(str(error))
 
     def _timeouts(self) -> Timeouts:
         written = self._rule.timeouts

@@ -4,10 +4,13 @@ from gateway_filters.gateway_api.objects import Objects, namespace_of
 from gateway_filters.gateway_api.resources import Service, ServicePort
 from gateway_filters.routing import Endpoint
 
+SECURE_WEBSOCKET = "kubernetes.io/wss"
+"""The appProtocol that only a BackendTLSPolicy makes possible (Gateway API, HTTPRoute)."""
+
 PROTOCOLS = {
     "kubernetes.io/h2c": "h2c",
     "kubernetes.io/ws": "ws",
-    "kubernetes.io/wss": "ws",
+    SECURE_WEBSOCKET: "ws",
 }
 """What an appProtocol asks for; any other one means HTTP/1.1."""
 

@@ -1,7 +1,7 @@
 """Our own language between Kubernetes and httpx: plain values, comparable with ``==``."""
 
 from gateway_filters.routing.backend import Backend, BackendTLS, Endpoint, Unusable, WeightedBackend
-from gateway_filters.routing.listener import Listener, ListenerTable
+from gateway_filters.routing.listener import CertificatePair, Listener, ListenerTable, ListenerTLS
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.table import RouteTable
@@ -9,9 +9,11 @@ from gateway_filters.routing.table import RouteTable
 __all__ = [
     "Backend",
     "BackendTLS",
+    "CertificatePair",
     "Endpoint",
     "ExternalAuth",
     "Listener",
+    "ListenerTLS",
     "ListenerTable",
     "Mirror",
     "Retry",

@@ -1,7 +1,7 @@
 """Listeners: where requests come in, and which one of several on a port takes a request."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway_filters.matching.hostname import covers, host_of, precedence
 from gateway_filters.message.head import RequestHead
@@ -10,11 +10,32 @@ from gateway_filters.routing.table import RouteTable
 
 
 @dataclass(frozen=True, slots=True)
+class CertificatePair:
+    """A certificate with its chain, and its private key, both PEM text; shown nowhere."""
+
+    certificate: str = field(repr=False)
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerTLS:
+    """How a listener ends TLS: its certificates, and which certificates of clients it takes.
+
+    ``client_cas`` are the authorities as PEM text, None where no client is asked; ``clients_required`` says
+    that a client without a certificate of theirs is turned away.
+    """
+
+    certificates: tuple[CertificatePair, ...]
+    client_cas: str | None = field(default=None, repr=False)
+    clients_required: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Listener:
     """A host name on a port, with the routes attached to it.
 
     ``name`` is ``namespace/gateway/listener``; ``addresses`` are the Gateway's, empty where it names none;
-    ``protocol`` is ``HTTP`` or ``HTTPS``.
+    ``protocol`` is ``HTTP`` or ``HTTPS``, which has ``tls``.
     """
 
     name: str
@@ -23,6 +44,7 @@ class Listener:
     routes: tuple[Route, ...] = ()
     addresses: tuple[str, ...] = ()
     protocol: str = "HTTP"
+    tls: ListenerTLS | None = None
 
 
 class ListenerTable:

@@ -6,7 +6,7 @@ is collected: one piece of a body is in hand at a time, in either direction.
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import httpx
@@ -145,8 +145,15 @@ async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:
     host = ((b"host", head.authority),) if head.authority else ()
     framing = ((b"transfer-encoding", b"chunked"),) if chunked else ()
     headers = (*host, *without(head.headers, HOP_BY_HOP), *framing)
-    body = client.chunks() if chunked or lengths else None
+    body = await _body(client, begun=not codings) if chunked or lengths else None
     return OutgoingRequest(head.method.decode("latin-1"), head.target, headers, body)
+
+
+async def _body(client: ClientSide, *, begun: bool) -> AsyncIterator[bytes] | bytes:
+    # Most bodies come in one piece, which needs no task to send it and goes out with the head. A client that
+    # sends in chunks may want to hear an answer first: it is not waited for.
+    whole = await client.whole() if begun else None
+    return client.chunks() if whole is None else whole
 
 
 async def relay(response: IncomingResponse, send: Send) -> None:

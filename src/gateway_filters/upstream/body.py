@@ -50,6 +50,16 @@ class ClientSide:
         self._peeked = message
         return bool(message.get("body"))
 
+    async def whole(self) -> bytes | None:
+        """The body if its first piece is all of it, else None, and the piece stays in its place for ``chunks``."""
+        message = self._peeked or await self._queue.get()
+        if message.get("more_body"):
+            self._peeked = message
+            return None
+        self._peeked = None
+        self._queue.task_done()
+        return message.get("body", b"")
+
     async def chunks(self) -> AsyncIterator[bytes]:
         """The request body's pieces as they come; asking for the next one is what lets the client send it."""
         more = True

@@ -1,0 +1,1 @@
+"""Our gateway against its peers, on loopback, one core each; ``scripts/benchmark`` starts it."""

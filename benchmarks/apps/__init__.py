@@ -1,0 +1,1 @@
+"""The Python apps that are measured, each served by uvicorn; settings come from the environment."""

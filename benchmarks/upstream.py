@@ -28,7 +28,9 @@ def _answer(body: bytes, media_type: bytes = b"application/json", status: bytes 
 _PLAIN = _answer(traffic.ANSWER)
 _LARGE = _answer(b"x" * traffic.LARGE, b"application/octet-stream")
 _REFUSED = _answer(b"{}", status=b"401 Unauthorized")
-_STREAM = b"HTTP/1.1 200 OK\r\nserver: upstream\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+_STREAM = (
+    b"HTTP/1.1 200 OK\r\nserver: upstream\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 _CHUNK = b"%x\r\n%s\r\n" % (len(traffic.EVENT), traffic.EVENT)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.matching.hostname import covers, precedence
-from gateway_filters.routing import CertificatePair, Listener, ListenerTLS
+from gateway_filters.routing import Listener, ListenerTLS
 
 CHOSEN = "gateway_filters_listener"
 """The attribute of an SSL object that names the host name of the listener it was chosen for."""
@@ -38,7 +38,7 @@ class FrontendTLS:
             ((each.hostname, each.tls) for each in listeners if each.tls is not None),
             key=lambda each: precedence(each[0]),
         )
-        self._contexts = tuple((hostname, _loaded(tls.certificates)) for hostname, tls in secure)
+        self._contexts = tuple((hostname, _loaded(tls)) for hostname, tls in secure)
         if secure:
             # A port has one validation for all of its listeners (Gateway API, GatewayTLSConfig).
             _ask_clients(self.context, secure[0][1])
@@ -68,10 +68,12 @@ def _ask_clients(context: ssl.SSLContext, tls: ListenerTLS) -> None:
     context.verify_mode = ssl.CERT_REQUIRED if tls.clients_required else ssl.CERT_OPTIONAL
 
 
-def _loaded(certificates: Sequence[CertificatePair]) -> ssl.SSLContext:
+def _loaded(tls: ListenerTLS) -> ssl.SSLContext:
     context = _context()
+    # The connection verifies with the authorities of the context that was chosen, in the mode of the first.
+    _ask_clients(context, tls)
     with tempfile.TemporaryDirectory(prefix="gateway-filters-") as folder:
-        for number, pair in enumerate(certificates):
+        for number, pair in enumerate(tls.certificates):
             file = Path(folder) / f"{number}.pem"
             file.touch(mode=0o600)
             file.write_text(f"{pair.certificate}\n{pair.key}\n")

@@ -126,6 +126,22 @@ def serving(*answers: bytes) -> Script:
     return script
 
 
+def together(number: int) -> Script:
+    """Answers when that many requests are there at once, and from then on at once."""
+    arrived: list[bytes] = []
+    all_there = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        while True:
+            arrived.append(await peer.head())
+            if len(arrived) == number:
+                all_there.set()
+            await all_there.wait()
+            await peer.send(OK)
+
+    return script
+
+
 def closing(answer: bytes) -> Script:
     """Gives one answer and ends the connection."""
 

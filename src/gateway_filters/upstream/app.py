@@ -145,14 +145,13 @@ async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:
     host = ((b"host", head.authority),) if head.authority else ()
     framing = ((b"transfer-encoding", b"chunked"),) if chunked else ()
     headers = (*host, *without(head.headers, HOP_BY_HOP), *framing)
-    body = await _body(client, begun=not codings) if chunked or lengths else None
+    body = await _body(client) if chunked or lengths else None
     return OutgoingRequest(head.method.decode("latin-1"), head.target, headers, body)
 
 
-async def _body(client: ClientSide, *, begun: bool) -> AsyncIterator[bytes] | bytes:
-    # Most bodies come in one piece, which needs no task to send it and goes out with the head. A client that
-    # sends in chunks may want to hear an answer first: it is not waited for.
-    whole = await client.whole() if begun else None
+async def _body(client: ClientSide) -> AsyncIterator[bytes] | bytes:
+    # Most bodies come with their heads, and leave with them, without a task to send them.
+    whole = await client.at_hand()
     return client.chunks() if whole is None else whole
 
 

@@ -50,13 +50,14 @@ class ClientSide:
         self._peeked = message
         return bool(message.get("body"))
 
-    async def whole(self) -> bytes | None:
-        """The body if its first piece is all of it, else None, and the piece stays in its place for ``chunks``."""
-        message = self._peeked or await self._queue.get()
-        if message.get("more_body"):
-            self._peeked = message
+    async def at_hand(self) -> bytes | None:
+        """The body if all of it has come by now; None, with everything left in its place, if not."""
+        if self._peeked is None:
+            await asyncio.sleep(0)  # the reader's turn: servers hand over at once what came with the head
+            self._peeked = None if self._queue.empty() else self._queue.get_nowait()
+        if self._peeked is None or self._peeked.get("more_body"):
             return None
-        self._peeked = None
+        message, self._peeked = self._peeked, None
         self._queue.task_done()
         return message.get("body", b"")
 

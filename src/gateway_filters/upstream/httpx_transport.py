@@ -117,7 +117,8 @@ class _Body(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         if isinstance(self._chunks, bytes):
-            yield self._chunks
+            if self._chunks:
+                yield self._chunks
         elif self._chunks is not None:
             async for chunk in self._chunks:
                 yield chunk

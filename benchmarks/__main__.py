@@ -16,7 +16,7 @@ from benchmarks import load
 from benchmarks.chart import chart
 from benchmarks.measurement import Memory, Outcome, Results, Sample
 from benchmarks.peers import ENVOY, OURS, PEERS, Peer
-from benchmarks.processes import LOAD_CORE, SERVER_CORE, Process, wait_for
+from benchmarks.processes import LOAD_CORE, SERVER_CORE, Process, other_work, wait_for
 from benchmarks.race import Runner, measure, memory_of, race, started, watch_streams
 from benchmarks.report import ROUTES_MARK, as_markdown, as_text, write_page
 from benchmarks.scenarios import Plan, Scenario, plan, route_load
@@ -24,6 +24,7 @@ from benchmarks.setting import Setting, new_setting
 
 _DOCS = Path(__file__).parents[1] / "docs"
 _OPEN_FILES = 16_384
+_QUIET = 0.1
 Kind = Callable[[Plan, Setting, Sequence[Peer], Results], None]
 
 
@@ -50,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(races: Plan, peers: Sequence[Peer], kinds: Sequence[str]) -> Results:
     """Run the ``kinds`` of scenarios that are asked for. All processes have ended when it returns or raises."""
     began = time.monotonic()
+    others = other_work()
+    if others > _QUIET:
+        tell(f"others keep {others:.0%} of the cores busy: expect noise")
     results = Results([], {}, {})
     with _bounded(), tempfile.TemporaryDirectory() as folder, upstream(Path(folder)) as setting:
         for kind in kinds:

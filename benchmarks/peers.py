@@ -143,7 +143,10 @@ def _litellm(setting: Setting, port: int, folder: Path) -> Start:
     base = f"http://127.0.0.1:{setting.port}{REWRITTEN}"
     parameters = {"model": "openai/qwen3-32b", "api_base": base, "api_key": KEY}
     file = folder / "litellm.yaml"
-    file.write_text(json.dumps({"model_list": [{"model_name": "qwen3-32b", "litellm_params": parameters}]}))
+    models = [{"model_name": "qwen3-32b", "litellm_params": parameters}]
+    # Without a key of its own, as the others are.
+    general = {"dangerously_permit_weak_or_unset_master_key": True}
+    file.write_text(json.dumps({"model_list": models, "general_settings": general}))
     command = [_litellm_program() or "litellm", "--config", str(file), "--host", "127.0.0.1", "--port", str(port)]
     settings = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR", "LITELLM_MODE": "PRODUCTION"}
     path = f"{Path(command[0]).parent}{os.pathsep}{os.environ['PATH']}"

@@ -70,6 +70,16 @@ def core_busy(core: int) -> tuple[float, float]:
     return sum(numbers) - idle, idle
 
 
+def other_work() -> float:
+    """Which part of all cores is in use by others, as half a second shows."""
+    before = [core_busy(core) for core in CORES]
+    time.sleep(0.5)
+    after = [core_busy(core) for core in CORES]
+    busy = sum(now[0] - then[0] for now, then in zip(after, before, strict=True))
+    idle = sum(now[1] - then[1] for now, then in zip(after, before, strict=True))
+    return busy / (busy + idle) if busy + idle else 0.0
+
+
 def wait_for(port: int, process: Process, seconds: float) -> str | None:
     """Wait until something answers at ``port``; gives the reason when it will not."""
     end = time.monotonic() + seconds

@@ -33,7 +33,7 @@ def outcome_rows(outcome: Outcome) -> Rows:
     if any(ROUTES_MARK in name for name in outcome.samples):
         return [
             [*head, "× cost of its first"],
-            *(_row(name, outcome) + [_cost(name, outcome)] for name in outcome.samples),
+            *([*_row(name, outcome), _cost(name, outcome)] for name in outcome.samples),
         ]
     head += ["uvicorn × rate", "run × rate", "uvicorn × p50", "run × p50"]
     return [head, *(_row(name, outcome) + _ratios(name, outcome) for name in outcome.samples)]

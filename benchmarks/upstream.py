@@ -8,7 +8,9 @@ import asyncio
 import re
 import ssl
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import uvloop
 
@@ -39,18 +41,18 @@ class Upstream(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.WriteTransport | None = None
         self._head = b""
         self._missing = 0
         self._tail: bytes | None = None
-        self._respond = self._plain
+        self._respond: Callable[[], None] = self._plain
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast("asyncio.WriteTransport", transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the interface
         """Streams look here whether anybody listens."""
         self._transport = None
 
@@ -88,16 +90,14 @@ class Upstream(asyncio.Protocol):
             self._missing, self._tail = 0, None
             self._respond()
 
-    def _responder(self, head: bytes):  # noqa: ANN202 - a bound method of this class
+    def _responder(self, head: bytes) -> Callable[[], None]:
         path = head[: head.find(b"\r\n")]
         if _KEY not in head:
             return self._refuse
         if b"/chat/" in path:
             return self._plain
-        return next((answer for part, answer in self._others() if part in path), self._plain)
-
-    def _others(self):  # noqa: ANN202
-        return ((b"/events", self._events), (b"/slow", self._slow), (b"/download", self._large))
+        others = ((b"/events", self._events), (b"/slow", self._slow), (b"/download", self._large))
+        return next((answer for part, answer in others if part in path), self._plain)
 
     def _plain(self) -> None:
         self._write(_PLAIN)
@@ -108,13 +108,15 @@ class Upstream(asyncio.Protocol):
     def _refuse(self) -> None:
         self._write(_REFUSED)
 
-    def _events(self, left: int = traffic.EVENT_COUNT) -> None:
+    def _events(self) -> None:
+        self._write(_STREAM)
+        self._event(traffic.EVENT_COUNT)
+
+    def _event(self, left: int) -> None:
         """One event for each turn of the loop, so that each is a packet of its own."""
-        if left == traffic.EVENT_COUNT:
-            self._write(_STREAM)
         if left:
             self._write(_CHUNK)
-            self._loop.call_soon(self._events, left - 1)
+            self._loop.call_soon(self._event, left - 1)
         else:
             self._write(b"0\r\n\r\n")
 

@@ -95,7 +95,7 @@ def obstacle(backend: Backend | Unusable) -> GatewayFiltersError | None:
     """Why no request can be sent to a backend; None when one can."""
     if isinstance(backend, Unusable):
         return RouteRefused(backend.reason)
-    if not (backend.endpoints or backend.fallback):
+    if not (backend.endpoints or backend.fallback or backend.hosts):
         return UpstreamUnreachable(f"backend {backend.name} has no ready endpoint")
     return None
 

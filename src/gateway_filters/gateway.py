@@ -56,14 +56,17 @@ class Gateway:
         clocks: Clocks | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
+        dynamic_hosts: Sequence[str] = (),
     ) -> Self:
         """A gateway as the manifests in ``paths`` (files and folders) say.
 
-        ``secrets`` is asked for Secrets that are not among the manifests. Raises ``ManifestError`` for a
-        file that cannot be read or breaks its schema; a reference to something missing is no error: it is
-        logged, and its routes answer 500 (503 for a Secret).
+        ``secrets`` is asked for Secrets that are not among the manifests. ``dynamic_hosts`` are the hosts (exact,
+        or ``*.`` wildcards) that a Backend of type DynamicResolver may reach, by default none.
+
+        Raises ``ManifestError`` for a file that cannot be read or breaks its schema; a reference to something
+        missing is no error: it is logged, and its routes answer 500 (503 for a Secret).
         """
-        translation = translate_files(paths, secrets)
+        translation = translate_files(paths, secrets, dynamic_hosts=dynamic_hosts)
         _tell(translation)
         return cls(
             translation.listeners,

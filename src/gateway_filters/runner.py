@@ -31,7 +31,8 @@ class Runner:
     """Serves the manifests in ``paths``.
 
     ``host`` is the address of Gateways that name none, ``status`` a file for the objects with their status,
-    ``secrets`` the store for Secrets that are not among the manifests.
+    ``secrets`` the store for Secrets that are not among the manifests, ``dynamic_hosts`` what a Backend of type
+    DynamicResolver may reach.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Runner:
         host: str = "127.0.0.1",
         status: Path | None = None,
         secrets: SecretStore | None = None,
+        dynamic_hosts: Sequence[str] = (),
     ) -> None:
         self._paths = paths
         self._serving = serving
         self._host = host
         self._status = status
         self._secrets = secrets
+        self._dynamic_hosts = tuple(dynamic_hosts)
         self._loader = Loader(paths)
         self._history = History()
         self._translator = Translator()
@@ -77,7 +80,8 @@ class Runner:
     def _load(self) -> Translation:
         objects = self._loader.load()
         generations = self._history.generations(objects)
-        translation = self._translator.translate(Context(objects, self._secrets, self._host, generations))
+        context = Context(objects, self._secrets, self._host, self._dynamic_hosts, generations)
+        translation = self._translator.translate(context)
         self._history.keep_times(translation.statuses)
         return translation
 

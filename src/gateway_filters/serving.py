@@ -23,6 +23,7 @@ from gateway_filters.matching.hostname import host_of
 from gateway_filters.routing import Backend, Listener, ListenerTable, Route
 from gateway_filters.upstream import Clocks, Resolver, client_context
 from gateway_filters.upstream.app import BareUpstream
+from gateway_filters.upstream.dynamic import DynamicUpstream
 from gateway_filters.upstream.endpoints import reach
 
 LISTENER = "gateway_filters.listener"
@@ -169,7 +170,8 @@ class Reached:
         """The app that sends requests to ``backend``."""
         tls = backend.tls
         context = None if tls is None else client_context(self._system_cas, pem=tls.cas)
-        return reach(backend, tls=context, resolve=self._resolve, clocks=self._clocks)
+        make = DynamicUpstream if backend.hosts else reach
+        return make(backend, tls=context, resolve=self._resolve, clocks=self._clocks)
 
 
 async def _retire(apps: list[ASGIApp]) -> None:

@@ -22,7 +22,15 @@ import yaml
 from gateway_filters.errors import RouteRefused
 from gateway_filters.filters import Refusal
 from gateway_filters.gateway_api.load import Translation, translate_files
-from gateway_filters.matching import CookieMatch, ExactMatch, HeaderMatch, Match, PrefixMatch, QueryParamMatch, RegexMatch
+from gateway_filters.matching import (
+    CookieMatch,
+    ExactMatch,
+    HeaderMatch,
+    Match,
+    PrefixMatch,
+    QueryParamMatch,
+    RegexMatch,
+)
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.routing import (
     Backend,

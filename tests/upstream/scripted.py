@@ -33,7 +33,9 @@ class Peer:
         return self.heads[-1]
 
     async def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes as they are; raises ``ConnectionError`` when nobody takes them."""
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError  # uvloop has another error for that
         self.writer.write(data)
         await self.writer.drain()
 

@@ -14,6 +14,13 @@ Commands = Any
 def add_paths(parser: argparse.ArgumentParser) -> None:
     """Add the manifests."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="a file or a folder of manifests")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host (or *.wildcard) that Backends of type DynamicResolver may reach; may be given again",
+    )
     parser.add_argument("--secrets", metavar="DIR", help="mounted Secrets, DIR/<secret>/<key>")
 
 
@@ -24,7 +31,7 @@ def secrets_of(options: argparse.Namespace) -> DirectorySecrets | None:
 
 def read(options: argparse.Namespace) -> Translation:
     """The manifests' meaning, their problems told on stderr; raises ``ManifestError`` for what cannot be read."""
-    translation = translate_files(options.paths, secrets_of(options))
+    translation = translate_files(options.paths, secrets_of(options), dynamic_hosts=options.allow_host)
     for problem in translation.problems:
         sys.stderr.write(f"{problem}\n")
     return translation

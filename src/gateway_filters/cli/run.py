@@ -32,5 +32,6 @@ def execute(options: argparse.Namespace) -> int:
         host=options.host,
         status=options.status,
         secrets=secrets_of(options),
+        dynamic_hosts=options.allow_host,
     )
     return run(runner)

@@ -117,9 +117,10 @@ def _backend(context: Context, policies: TLSPolicies, namespace: str, ref: Backe
     if not isinstance(found, BackendResource):
         raise UnusableBackendError("BackendNotFound", f"Backend {namespace}/{ref.name} does not exist")
     spec = found.spec
-    if spec.type != "Endpoints":
+    if spec.type != "Endpoints" and not context.dynamic_hosts:
         # Any host that a client names could be reached.
-        raise UnusableBackendError("UnsupportedValue", f"Backend {namespace}/{ref.name} is a DynamicResolver")
+        sentence = f"Backend {namespace}/{ref.name} is a DynamicResolver, and no host is allowed for one"
+        raise UnusableBackendError("UnsupportedValue", sentence)
     if spec.tls is not None:
         raise UnusableBackendError("UnsupportedValue", f"tls of Backend {namespace}/{ref.name} is not supported")
     sections = tuple(str(_port(each)) for each in spec.endpoints)
@@ -127,7 +128,8 @@ def _backend(context: Context, policies: TLSPolicies, namespace: str, ref: Backe
     protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), "http")
     _speaks(protocol, f"Backend {namespace}/{ref.name}")
     endpoints = tuple(_endpoint(each) for each in spec.endpoints)
-    backend = Backend(qualified(found), endpoints, tls, protocol=protocol)
+    hosts = context.dynamic_hosts if spec.type == "DynamicResolver" else ()
+    backend = Backend(qualified(found), endpoints, tls, protocol=protocol, hosts=hosts)
     return replace(backend, endpoints=(), fallback=endpoints) if spec.fallback else backend
 
 

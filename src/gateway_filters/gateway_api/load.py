@@ -33,10 +33,13 @@ class Translation:
 
 
 def translate_files(
-    paths: Iterable[str | os.PathLike[str]], store: SecretStore | None = None, host: str = "127.0.0.1"
+    paths: Iterable[str | os.PathLike[str]],
+    store: SecretStore | None = None,
+    host: str = "127.0.0.1",
+    dynamic_hosts: Iterable[str] = (),
 ) -> Translation:
     """Read and translate manifests; raises ``ManifestError`` for what cannot be read or breaks its schema."""
-    return translate(Context(load(paths), store, host))
+    return translate(Context(load(paths), store, host, tuple(dynamic_hosts)))
 
 
 def translate(context: Context) -> Translation:

@@ -99,8 +99,9 @@ class _Writer:
 
     def backend(self, backend: Backend) -> Json:
         conditions = Conditions("Accepted")
-        if backend.spec.type != "Endpoints" or backend.spec.tls is not None:
-            conditions.fail("Accepted", "Invalid", "type DynamicResolver and tls are not supported")
+        refused = backend.spec.type != "Endpoints" and not self._context.dynamic_hosts
+        if refused or backend.spec.tls is not None:
+            conditions.fail("Accepted", "Invalid", "tls is not supported, nor DynamicResolver without allowed hosts")
         return {"conditions": self._conditions(conditions, self._context.generation(backend))}
 
     def _listener(self, view: ListenerView, generation: int) -> Json:

@@ -17,12 +17,14 @@ from gateway_filters.secrets import MissingSecret, SecretStore
 class Context:
     """The objects to translate, where their Secrets are, and the problems found on the way.
 
-    ``host`` is the address of Gateways that name none; ``generations`` are those of objects seen before.
+    ``host`` is the address of Gateways that name none, ``dynamic_hosts`` are those that a Backend of type
+    DynamicResolver may reach (exact, or ``*.`` wildcards); ``generations`` are those of objects seen before.
     """
 
     objects: Objects
     store: SecretStore | None = None
     host: str = "127.0.0.1"
+    dynamic_hosts: tuple[str, ...] = ()
     generations: Mapping[Key, int] = field(default_factory=dict[Key, int])
     problems: dict[str, None] = field(default_factory=dict[str, None])
 

@@ -31,7 +31,8 @@ class Backend:
 
     Requests go to any of its ``endpoints`` (none: 503), over TLS where ``tls`` is given, and to ``fallback``
     only when none of the others accepts a connection. ``protocol`` is what the backend speaks: ``http``, ``h2c``
-    or ``ws``.
+    or ``ws``. Where ``hosts`` are given (exact, or ``*.`` wildcards), requests go to the host that they name
+    themselves, if one of these covers it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Backend:
     tls: BackendTLS | None = None
     fallback: tuple[Endpoint, ...] = ()
     protocol: str = "http"
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,8 +131,8 @@ class Connection(asyncio.Protocol):
         self.write(data)
 
     def write(self, data: bytes) -> None:
-        """Send, or keep until it can be sent."""
-        if self._transport is not None:
+        """Send, or keep until it can be sent; what comes too late is dropped (uvloop would raise)."""
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
     def pause(self) -> None:

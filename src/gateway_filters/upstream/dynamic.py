@@ -1,0 +1,71 @@
+"""A backend that is whatever host a request names, among those that are allowed (Envoy Gateway, DynamicResolver).
+
+Without a list of hosts any client could reach any address from here, the machine's own included; so there is
+always a list, and a host on it is an upstream of its own.
+"""
+
+import ssl
+from collections import OrderedDict
+from dataclasses import replace
+
+from starlette.types import Receive, Scope, Send
+
+from gateway_filters.asgi.scope import request_head
+from gateway_filters.errors import BadRequest
+from gateway_filters.matching.hostname import covers, host_of
+from gateway_filters.routing import Backend, BackendTLS, Endpoint
+from gateway_filters.upstream.app import BareUpstream
+from gateway_filters.upstream.endpoints import reach
+from gateway_filters.upstream.transport import Clocks, Resolver
+
+_MOST_HOSTS = 256
+
+
+class DynamicUpstream:
+    """Sends each request to the host and port of its own Host header, if one of ``backend.hosts`` covers it.
+
+    Over TLS the certificate must be that of the host. Raises ``BadRequest`` for any other host.
+    """
+
+    def __init__(
+        self, backend: Backend, *, tls: ssl.SSLContext | None, resolve: Resolver | None, clocks: Clocks
+    ) -> None:
+        self._backend = backend
+        self._tls = tls
+        self._resolve = resolve
+        self._clocks = clocks
+        self._reached: OrderedDict[Endpoint, BareUpstream] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request; a WebSocket is refused before it is accepted."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1000})
+        elif scope["type"] == "http":
+            upstream = await self._upstream(self._endpoint(request_head(scope).authority))
+            await upstream(scope, receive, send)
+
+    async def aclose(self) -> None:
+        """Close all connections; later requests open new ones."""
+        for upstream in self._reached.values():
+            await upstream.aclose()
+
+    def _endpoint(self, authority: bytes) -> Endpoint:
+        host = host_of(authority)
+        if not any(covers(pattern, host) for pattern in self._backend.hosts):
+            raise BadRequest("the Host is none of those that the backend may reach")
+        _, _, port = authority.decode("ascii").removeprefix(host).rpartition(":")
+        return Endpoint(host, int(port or (443 if self._backend.tls else 80)))
+
+    async def _upstream(self, endpoint: Endpoint) -> BareUpstream:
+        known = self._reached.get(endpoint)
+        if known is None:
+            tls = self._backend.tls and BackendTLS(endpoint.host, self._backend.tls.cas)
+            single = replace(
+                self._backend, name=f"{self._backend.name} at {endpoint.host}", endpoints=(endpoint,), tls=tls
+            )
+            known = reach(single, tls=self._tls, resolve=self._resolve, clocks=self._clocks)
+            self._reached[endpoint] = known
+        self._reached.move_to_end(endpoint)
+        if len(self._reached) > _MOST_HOSTS:
+            await self._reached.popitem(last=False)[1].retire()
+        return known

@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from benchmarks import load
 from benchmarks.chart import chart
 from benchmarks.measurement import Memory, Outcome, Results, Sample
 from benchmarks.peers import ENVOY, OURS, PEERS, Peer
-from benchmarks.processes import LOAD_CORE, SERVER_CORE, Process, other_work, wait_for
+from benchmarks.processes import LOAD_CORE, SERVER_CORE, Process, ended_cpu, other_work, wait_for
 from benchmarks.race import Runner, measure, memory_of, race, started, watch_streams
 from benchmarks.report import ROUTES_MARK, as_markdown, as_text, write_page
 from benchmarks.scenarios import Plan, Scenario, plan, route_load
@@ -63,7 +63,7 @@ def run(races: Plan, peers: Sequence[Peer], kinds: Sequence[str]) -> Results:
 
 
 @contextmanager
-def upstream(folder: Path) -> Iterator[Setting]:
+def upstream(folder: Path) -> Generator[Setting]:
     """The upstream, on the load's core."""
     setting = new_setting(folder)
     command = [sys.executable, "-m", "benchmarks.upstream"]
@@ -73,7 +73,7 @@ def upstream(folder: Path) -> Iterator[Setting]:
         reason = wait_for(setting.plain_port, process, 20)
         if reason is not None:
             raise RuntimeError(f"the upstream {reason}")
-        yield setting
+        yield replace(setting, load_cpu=lambda: process.cpu() + ended_cpu())
     finally:
         process.end()
 
@@ -85,9 +85,9 @@ def tell(line: str) -> None:
 
 def _seed(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
     with started(peers, setting, results.skipped) as runners:
-        results.outcomes.extend(race(scenario, runners, setting.folder, tell) for scenario in races.seed)
+        results.outcomes.extend(race(scenario, runners, setting, tell) for scenario in races.seed)
         _remember(races, runners, setting, results)
-        results.outcomes.extend(race(scenario, runners, setting.folder, tell) for scenario in races.bodies)
+        results.outcomes.extend(race(scenario, runners, setting, tell) for scenario in races.bodies)
 
 
 def _remember(races: Plan, runners: Sequence[Runner], setting: Setting, results: Results) -> None:
@@ -95,7 +95,7 @@ def _remember(races: Plan, runners: Sequence[Runner], setting: Setting, results:
     tell(f"memory: after {races.memory_requests:,} requests, with {races.streams:,} streams open")
     busiest = next(scenario for scenario in reversed(races.seed) if scenario.load.connections <= 32)
     for runner in runners:
-        known = memory_of(runner, busiest, races.memory_requests, setting.folder)
+        known = memory_of(runner, busiest, races.memory_requests, races.memory_seconds, setting)
         results.memory[runner.name] = known
         if "streams" in runner.peer.traits:
             results.memory[runner.name] = _streams(runner, known, races)
@@ -112,7 +112,7 @@ def _streams(runner: Runner, known: Memory, races: Plan) -> Memory:
 def _tls(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
     able = [peer for peer in peers if "tls" in peer.traits]
     with started(able, replace(setting, tls=True), results.skipped) as runners:
-        results.outcomes.extend(race(scenario, runners, setting.folder, tell) for scenario in races.tls)
+        results.outcomes.extend(race(scenario, runners, setting, tell) for scenario in races.tls)
 
 
 def _routes(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
@@ -130,7 +130,7 @@ def _routes(races: Plan, setting: Setting, peers: Sequence[Peer], results: Resul
         ]
         for _ in range(races.route_rounds):
             for runner, scenario in lanes:
-                samples.setdefault(runner.name, []).append(measure(scenario, runner, setting.folder))
+                samples.setdefault(runner.name, []).append(measure(scenario, runner, setting))
     results.outcomes.append(Outcome("Routes, seed POST, c=32", "requests", samples))
 
 
@@ -138,14 +138,14 @@ _KINDS: dict[str, Kind] = {"seed": _seed, "tls": _tls, "routes": _routes}
 
 
 @contextmanager
-def _bounded() -> Iterator[None]:
+def _bounded() -> Generator[None]:
     """Enough open files, load on its own core, and an orderly end when ended."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {LOAD_CORE})
-    handler = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    handler = signal.signal(signal.SIGTERM, _ended)
     if LOAD_CORE == SERVER_CORE:
         tell("there is one core only: load and peers share it, and ratios mean little")
     try:
@@ -155,11 +155,17 @@ def _bounded() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def _ended(_number: int, _frame: object) -> None:
+    sys.exit(143)
+
+
 def _write(results: Results) -> None:
-    write_page(_DOCS / "performance.md", as_markdown(results))
-    shown = [outcome for outcome in results.outcomes if outcome.title == "Seed POST, c=32"]
-    if shown:
-        (_DOCS / "performance.svg").write_text(chart(shown[0]))
+    text = as_markdown(results)
+    shown = next((outcome for outcome in results.outcomes if outcome.title == "Seed POST, c=32"), None)
+    if shown is not None:
+        (_DOCS / "performance.svg").write_text(chart(shown))
+        text = f"![{shown.title}: {shown.unit} per second of each peer](performance.svg)\n\n{text}"
+    write_page(_DOCS / "performance.md", text)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from statistics import median
 class Sample:
     """One peer in one round. ``rate`` per second, latencies and ``cpu`` (for each unit) in microseconds.
 
-    ``busy`` and ``load_busy``: which part of its core the peer, and of theirs load and upstream, had in use.
+    ``busy`` and ``load_busy``: which part of a core the peer, and load with upstream, used.
     """
 
     rate: float
@@ -82,7 +82,7 @@ def middle(samples: Sequence[Sample], name: str) -> float:
 
 def load_bound(samples: Sequence[Sample]) -> bool:
     """Whether load and upstream were the limit, not the peer: their core was full, the peer's was not."""
-    return middle(samples, "load_busy") > 0.97 and middle(samples, "busy") < 0.9
+    return middle(samples, "load_busy") > 0.9 and middle(samples, "busy") < 0.85
 
 
 def _ratio(ratios: Sequence[float]) -> Ratio | None:

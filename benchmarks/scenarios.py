@@ -33,6 +33,7 @@ class Plan:
     streams: int
     stream_seconds: float
     memory_requests: int
+    memory_seconds: float
 
 
 def plan(*, full: bool) -> Plan:
@@ -74,6 +75,7 @@ def plan(*, full: bool) -> Plan:
         streams=1000,
         stream_seconds=5.0 if full else 2.0,
         memory_requests=100_000 if full else 20_000,
+        memory_seconds=60.0 if full else 1.0,
     )
 
 

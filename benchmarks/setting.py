@@ -1,5 +1,6 @@
 """Where one race takes place: ports, folder, certificate, and what every configuration is made from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,17 @@ from benchmarks.traffic import HOSTNAME
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """``routes``: how many there are; ``tls``: whether the upstream is reached over it."""
+    """``routes``: how many there are; ``tls``: whether the upstream is reached over it.
+
+    ``load_cpu``: seconds of CPU that load and upstream have used.
+    """
 
     folder: Path
     plain_port: int
     tls_port: int
     tls: bool = False
     routes: int = 1
+    load_cpu: Callable[[], float] = float
 
     @property
     def port(self) -> int:

@@ -15,7 +15,7 @@ DOWNLOAD = "/v1/download"
 QUESTION = b'{"model": "qwen3-32b", "messages": [{"role": "user", "content": "Who are you today?"}]}'.ljust(88)
 ANSWER = (
     b'{"id": "chatcmpl-benchmark", "object": "chat.completion", "created": 1795403213, "model": "qwen3-32b", '
-    b'"choices": [{"index": 0, "message": {"role": "assistant", "content": "' + b"I am a benchmark. " * 12 + b'"}, '
+    b'"choices": [{"index": 0, "message": {"role": "assistant", "content": "' + b"I am a benchmark. " * 11 + b'"}, '
     b'"finish_reason": "stop", "logprobs": null}], '
     b'"usage": {"prompt_tokens": 6, "completion_tokens": 14, "total_tokens": 20}}'
 ).ljust(500)

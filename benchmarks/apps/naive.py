@@ -4,6 +4,7 @@
 """
 
 import os
+from importlib import import_module
 
 import httpx
 from starlette.applications import Starlette
@@ -14,14 +15,15 @@ from starlette.routing import Route
 
 from benchmarks.traffic import AUTHORIZATION, REWRITTEN
 
+_TIMEOUT = 60.0
+
 
 def _client() -> httpx.AsyncClient:
     origin = os.environ["BENCHMARK_UPSTREAM"]
     if os.environ.get("BENCHMARK_CLIENT") != "aiohttp":
-        return httpx.AsyncClient(base_url=origin, timeout=None)
-    from httpx_aiohttp import HttpxAiohttpClient  # noqa: PLC0415 # pyright: ignore
-
-    return HttpxAiohttpClient(base_url=origin, timeout=None)  # pyright: ignore
+        return httpx.AsyncClient(base_url=origin, timeout=_TIMEOUT)
+    # Only where it is installed.
+    return import_module("httpx_aiohttp").HttpxAiohttpClient(base_url=origin, timeout=_TIMEOUT)
 
 
 _clients: list[httpx.AsyncClient] = []

@@ -133,10 +133,11 @@ def _prefix_with_slash(envoy: Outcome, exchange: Exchange) -> Outcome:
     if exchange.rule is None or change.get("path", {}).get("replacePrefixMatch") not in ("", "/"):
         return envoy
     prefix: str = exchange.rule["matches"][0]["path"]["value"]
-    # A target is a path, a Location has an origin in front of it.
-    kept = re.compile(rb"(\w+://[^/]*)?%b(?=\?|\Z)" % re.escape(prefix.removesuffix("/").encode()))
-    if not prefix.endswith("/") or prefix == "/":
+    stem = prefix.removesuffix("/").encode()
+    if not prefix.endswith("/") or prefix == "/" or canonical_path(exchange.path) != stem:
         return envoy
+    # A target is a path, a Location has an origin in front of it.
+    kept = re.compile(rb"(\w+://[^/]*)?%b(?=\?|\Z)" % re.escape(stem))
     location = tuple(_at_root(kept, each) for each in envoy.headers.get(b"location", ()))
     if envoy.forwarded is None:
         return replace(envoy, headers={**envoy.headers, b"location": location}) if location else envoy

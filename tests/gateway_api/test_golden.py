@@ -98,8 +98,8 @@ def _yaml(value: Json) -> str:
 
 
 def _difference(expected: Json, found: Json) -> Iterator[str]:
-    lines = (_yaml(each).splitlines() for each in (expected, found))
-    return difflib.unified_diff(*lines, "expected", "found", lineterm="", n=20)
+    wanted, seen = _yaml(expected).splitlines(), _yaml(found).splitlines()
+    return difflib.unified_diff(wanted, seen, "expected", "found", lineterm="", n=20)
 
 
 def _listener(listener: Listener) -> Json:

@@ -10,5 +10,5 @@ _LOOPS = [
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each asynchronous test of a ``test_native_…`` module once for each loop."""
-    if metafunc.module.__name__.startswith("test_native_") and "anyio_backend" in metafunc.fixturenames:
+    if metafunc.definition.path.name.startswith("test_native_") and "anyio_backend" in metafunc.fixturenames:
         metafunc.parametrize("anyio_backend", _LOOPS)

@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from gateway_filters import Clocks
@@ -94,7 +94,7 @@ class Scripted:
 
 
 @asynccontextmanager
-async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted]:
+async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Scripted]:
     """A scripted upstream on a port of 127.0.0.1."""
     scripted = Scripted(script)
     server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0, ssl=tls)
@@ -107,7 +107,9 @@ async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
 
 
 @asynccontextmanager
-async def client(port: int, *, limit: int | None = None, queue: int = 1000, expiry: float = 45.0):  # noqa: ANN201
+async def client(
+    port: int, *, limit: int | None = None, queue: int = 1000, expiry: float = 45.0
+) -> AsyncGenerator[NativeTransport]:
     """Our transport to that port."""
     transport = NativeTransport(Origin("http", "127.0.0.1", port), limit=limit, queue=queue, expiry=expiry)
     try:
@@ -206,7 +208,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 async def soon(true: Callable[[], bool]) -> None:
     """Wait for something that should happen at once."""
     async with asyncio.timeout(PATIENCE):
-        while not true():
+        while not true():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(0.001)
 
 

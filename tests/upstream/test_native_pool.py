@@ -66,10 +66,12 @@ async def test_a_full_pool_is_waited_for_and_no_longer() -> None:
 async def test_a_full_queue_is_not_waited_in() -> None:
     """The queue is bounded: who does not fit in is told at once."""
     async with upstream(slow(60)) as scripted, client(scripted.port, limit=1, queue=2) as transport:
-        tasks = [asyncio.create_task(ask(transport, get())) for _ in range(3)]
+        tasks = [asyncio.create_task(ask(transport, get()))]
         await soon(lambda: bool(scripted.heads))
+        tasks += [asyncio.create_task(ask(transport, get())) for _ in range(2)]
+        await asyncio.sleep(0)
         with pytest.raises(UpstreamBusy):
-            await ask(transport, get())
+            await asyncio.wait_for(ask(transport, get()), 1)
         for task in tasks:
             task.cancel()
 
@@ -189,7 +191,7 @@ async def test_closing_while_requests_wait() -> None:
 
 async def test_a_storm_of_cancellations() -> None:
     """After a second of requests cancelled at any moment, all slots are there again, and nothing is mixed up."""
-    dice = random.Random(4)  # noqa: S311 - a storm that is the same each time
+    dice = random.Random(4)  # a storm that is the same each time
 
     async def script(peer: Peer) -> None:
         while True:
@@ -246,13 +248,23 @@ async def test_a_storm_while_nothing_can_be_reached() -> None:
     await asyncio.wait(tasks)
     await asyncio.sleep(0.01)
     assert pool.active == hanging == 0
-    with pytest.raises(ConnectTimeout):
-        await pool.wait(Patience(0.01, 0.01, 1, 1, 1)) if pool.active else _raise()
     await pool.aclose()
 
 
-def _raise() -> None:
-    raise ConnectTimeout("nothing to wait for")
+async def test_who_waits_while_connections_hang_hears_of_that() -> None:
+    """A wait that ends while connections are being made is no full pool but a slow upstream."""
+
+    async def dial(connection: Connection, patience: float) -> None:
+        await asyncio.Event().wait()
+
+    pool = Pool(dial, name="test", limit=1)
+    first = asyncio.create_task(pool.wait(LONG))
+    await asyncio.sleep(0)
+    with pytest.raises(ConnectTimeout):
+        await pool.wait(Patience(0.01, 1, 1, 1, 1))
+    first.cancel()
+    await asyncio.wait([first])
+    await pool.aclose()
 
 
 async def test_many_at_once() -> None:

@@ -1,5 +1,7 @@
 """upstream/native: which connection a request gets, and which one never again."""
 
+# pyright: reportPrivateUsage=false
+
 import asyncio
 
 import pytest
@@ -7,7 +9,7 @@ from scripted import OK, Peer, ask, client, get, pieces, post, serving, soon, to
 
 from gateway_filters import Clocks
 from gateway_filters.errors import UpstreamUnreachable
-from gateway_filters.upstream.transport import OutgoingRequest
+from gateway_filters.upstream.transport import IncomingResponse, OutgoingRequest
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = HEAD + b"transfer-encoding: chunked\r\n\r\n"
@@ -272,7 +274,7 @@ async def test_a_connection_serves_another_while_an_answer_is_still_being_read()
         assert len(scripted.peers) == 1
 
 
-async def test_a_large_answer_is_given_back_before_it_is_read(anyio_backend_name: str) -> None:
+async def test_a_large_answer_is_given_back_before_it_is_read() -> None:
     """The same with bodies that a slow reader leaves behind: the first still reads all of its own."""
     large = b"x" * 60_000
 
@@ -283,7 +285,7 @@ async def test_a_large_answer_is_given_back_before_it_is_read(anyio_backend_name
             await peer.send(HEAD + b"content-length: %d\r\n\r\n" % len(body) + body)
 
     async with upstream(script) as scripted, client(scripted.port) as transport:
-        responses = []
+        responses: list[IncomingResponse] = []
         for _ in range(3):
             responses.append(await transport.send(get(), Clocks()))
             await soon(lambda: transport.pool.idle == 1)
@@ -327,5 +329,3 @@ async def test_after_aclose_new_connections_are_made() -> None:
         assert (pool.active, pool.idle) == (0, 0)
         assert (await ask(transport, get())).body == b"ok"
         assert len(scripted.peers) == 3
-
-

@@ -5,12 +5,13 @@ Facts
   gives up. What becomes of the pieces after that is the exchange's own affair.
 - Any byte behind a message, in the same read or later, spoils the connection: it may be the answer to somebody
   else's question.
-- ``eof_received`` is called for a FIN, and over TLS only for a close_notify: a connection that is lost without
-  it has not ended a body (RFC 9112 9.8).
+- Over TLS a FIN without a close_notify does not end a body (RFC 9112 9.8). Event loops differ in whether they
+  call ``eof_received`` for it, so TLS itself is asked.
 - A parser knows the connection and the connection its parser: forgetting it leaves nothing to the collector.
 """
 
 import asyncio
+import ssl
 from abc import abstractmethod
 from typing import Protocol, cast
 
@@ -78,7 +79,6 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_barren",
         "_ended",
-        "_eof",
         "_exchange",
         "_fields",
         "_head",
@@ -99,7 +99,6 @@ class Connection(asyncio.Protocol):
         self._exchange: Served | None = None
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._eof = False
         self._reset()
 
     def _reset(self) -> None:
@@ -151,8 +150,12 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def cut(self, reason: str) -> None:
+        """Close at once, and tell the exchange why."""
+        self._lose(reason)
+
     def abort(self) -> None:
-        """Close at once."""
+        """Close at once; the exchange, if there is one, knows."""
         self._part()
         if self._transport is not None:
             self._transport.abort()
@@ -188,8 +191,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """The other side says that it has ended."""
-        self._eof = True
-        if self._head is not None and self._head.until_close:
+        if self._head is not None and self._head.until_close and _said_goodbye(self._transport):
             self._ended = True
             self._end(b"")
         else:
@@ -302,3 +304,16 @@ class Connection(asyncio.Protocol):
         self.abort()
         if exchange is not None:
             exchange.lost(reason, silent=silent)
+
+
+def _said_goodbye(transport: asyncio.Transport | None) -> bool:
+    """Whether a connection whose end has come was ended on purpose: over TLS, by a close_notify."""
+    tls = None if transport is None else transport.get_extra_info("ssl_object")
+    if tls is None:
+        return True
+    try:
+        return tls.read(1) == b""
+    except ssl.SSLZeroReturnError:
+        return True
+    except ssl.SSLError:
+        return False  # it would wait for more

@@ -28,7 +28,7 @@ class Pool(Keeper):
     """Connections that ``dial`` makes, for one event loop; ``name`` is for errors.
 
     At most ``limit`` (None: as many as asked for), of which idle ones close after ``expiry`` seconds. At most
-    ``queue`` requests wait for one.
+    ``queue`` requests wait for one to become free.
     """
 
     def __init__(
@@ -78,12 +78,13 @@ class Pool(Keeper):
         Raises ``UpstreamBusy`` when none becomes free in time or the queue is full, ``NotConnected`` or
         ``ConnectTimeout`` when none can be made.
         """
-        if len(self._waiting) >= self._longest_queue:
+        room = self._has_room()
+        if not room and len(self._waiting) - len(self._dialling) >= self._longest_queue:
             raise UpstreamBusy(f"too many requests wait for a connection to {self.name}")
         waiter: Waiter = self._loop.create_future()
         self._waiting[waiter] = None
         self._patience = patience.connect
-        attempt = self._attempt(patience.connect) if self._has_room() else None
+        attempt = self._attempt(patience.connect) if room else None
         try:
             async with asyncio.timeout(patience.pool if attempt is None and patience.pool < NEVER else None):
                 await self._turn(waiter, attempt)
@@ -138,7 +139,7 @@ class Pool(Keeper):
         while (waiter := self._first_waiter()) is not None:
             waiter.set_result(NotConnected(f"the connections to {self.name} are being closed"))
         for connection in tuple(self._open):
-            connection.close() if connection in self._idle else connection.abort()
+            connection.close() if connection in self._idle else connection.cut("we closed it")
         await self._departed()
 
     async def _departed(self) -> None:
@@ -203,11 +204,17 @@ class Pool(Keeper):
         if not attempt.cancelled():
             error = attempt.exception()
             if error is None:
-                self._open.add(attempt.result())
-                self.release(attempt.result())
-            elif len(self._waiting) > len(self._dialling):
+                error = self._welcome(attempt.result())
+            if error is not None and len(self._waiting) > len(self._dialling):
                 self._disappoint(error)
         self._attempt_for_waiters()
+
+    def _welcome(self, connection: Connection) -> BaseException | None:
+        if not connection.usable:
+            return NotConnected(f"{self.name} accepted a connection and closed it at once")
+        self._open.add(connection)
+        self.release(connection)
+        return None
 
     def _disappoint(self, error: BaseException) -> None:
         waiter = self._first_waiter()

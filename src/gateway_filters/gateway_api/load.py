@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from gateway_filters.gateway_api.attachment import Attachment
+from gateway_filters.gateway_api.collector import collector_paused
 from gateway_filters.gateway_api.listeners import GatewayView, ListenerView, view_gateways
 from gateway_filters.gateway_api.objects import Key, Loaded, Objects, key_of, load
 from gateway_filters.gateway_api.resources import HTTPRoute
@@ -60,6 +61,10 @@ class Translator:
 
     def translate(self, context: Context) -> Translation:
         """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
+        with collector_paused():
+            return self._translated(context)
+
+    def _translated(self, context: Context) -> Translation:
         basis = self._basis_for(context)
         attachment = Attachment(basis.gateways)
         known = {key_of(route): self._attached(context, attachment, basis, route) for route in by_age(context)}

@@ -4,10 +4,8 @@ Kinds of groups that are not ours are ignored, as in a cluster without a control
 *our* groups that we do not read is refused: a policy that silently does nothing would be a hole.
 """
 
-import gc
 import os
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
@@ -15,6 +13,7 @@ from typing import TypeVar, cast
 from pydantic import ValidationError
 
 from gateway_filters.errors import ManifestError
+from gateway_filters.gateway_api.collector import collector_paused
 from gateway_filters.gateway_api.documents import (
     Chunk,
     Document,
@@ -116,7 +115,7 @@ class Loader:
     def load(self) -> Objects:
         """All objects as the files are now; raises ``ManifestError`` as ``load`` does."""
         chunks: dict[Chunk, tuple[Loaded, ...]] = {}
-        with _collector_paused():
+        with collector_paused():
             for file in _files(self._paths):
                 for chunk in read_chunks(file):
                     known = self._chunks.get(chunk)
@@ -128,18 +127,6 @@ class Loader:
 def _loaded(chunk: Chunk) -> Iterator[Loaded]:
     for document in read_documents(chunk):
         yield from _objects(document)
-
-
-@contextmanager
-def _collector_paused() -> Generator[None]:
-    """Nearly all that is read stays, so looking for garbage among it only takes time: half of it, at 10,000."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def key_of(resource: Resource) -> Key:

@@ -21,6 +21,7 @@ from gateway_filters import (
     chain,
 )
 from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.errors import BadRequest
 
 HOST = (b"host", b"gateway.test")
 KEY = MemorySecret("key-of-the-gateway", scheme="Bearer")
@@ -310,3 +311,10 @@ async def test_a_full_path_below_a_mount() -> None:
     app = Starlette(routes=[Mount("/gw", app=URLRewrite(path=ReplaceFullPath("/x"))(inner))])
     await exchange(app, http_scope("/gw/v1/models"))
     assert (inner.scope["path"], inner.scope["raw_path"]) == ("/gw/x", b"/gw/x")
+
+
+def test_a_path_that_would_slip_below_the_mount_point_is_refused() -> None:
+    """``//app/v1`` is not below ``/app``; its canonical form must not be taken for ``/v1`` of the mounted app."""
+    before = scope(root_path="/app", path="//app/v1", raw_path=b"//app/v1")
+    with pytest.raises(BadRequest, match="mount point"):
+        scope_with(before, request_head(before).with_path(b"/app/v1"))

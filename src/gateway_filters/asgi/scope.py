@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from starlette.types import Scope
 
+from gateway_filters.errors import BadRequest
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import Headers, named, without
 from gateway_filters.message.path import cut_root
@@ -82,12 +83,18 @@ def local_path(scope: Scope) -> bytes:
 
 
 def scope_with_path(scope: Scope, path: bytes) -> Scope:
-    """A copy of ``scope`` for another raw local path; everything else stays."""
+    """A copy of ``scope`` for another raw local path; everything else stays.
+
+    Raises ``BadRequest`` where the mount point would be read into a path that is not below it.
+    """
     text = path.decode("latin-1")
     text = unquote(text) if "%" in text else text
     root = _root(scope)
     raw_path = quote(root, safe=_PATH_SAFE).encode() + path if root else path
-    return {**scope, "path": root + text, "raw_path": raw_path}
+    changed = {**scope, "path": root + text, "raw_path": raw_path}
+    if scope.get("root_path") and not root and local_path(changed) != path:
+        raise BadRequest("the path is not below the mount point and would look as if it were")
+    return changed
 
 
 def _headers(scope: Scope) -> tuple[bytes, Headers]:

@@ -19,6 +19,7 @@ import httptools
 
 from gateway_filters.errors import UpstreamMalformed
 from gateway_filters.upstream.response_head import MOST_BYTES, AnswerHead, check_size, ends_exactly
+from gateway_filters.upstream.served import Served
 
 _SWITCHING = 101
 
@@ -39,38 +40,6 @@ class Keeper(Protocol):
     @abstractmethod
     def gone(self, connection: "Connection") -> None:
         """Its socket is closed."""
-
-
-class Served(Protocol):
-    """The exchange that a connection works for."""
-
-    bodiless: bool
-    closes: bool
-    uploaded: bool
-
-    @abstractmethod
-    def answer(self, head: AnswerHead) -> None:
-        """The head of the answer has come."""
-
-    @abstractmethod
-    def take(self, piece: bytes) -> None:
-        """A piece of its body has come."""
-
-    @abstractmethod
-    def finish(self) -> None:
-        """The answer is whole; the connection is no longer this exchange's."""
-
-    @abstractmethod
-    def malformed(self, reason: str) -> None:
-        """What came is not HTTP; the connection is gone."""
-
-    @abstractmethod
-    def lost(self, reason: str, *, silent: bool) -> None:
-        """The connection is gone; ``silent`` when not one byte had come on it for this exchange."""
-
-    @abstractmethod
-    def writable(self) -> None:
-        """What was written has left, more may be."""
 
 
 class Connection(asyncio.Protocol):

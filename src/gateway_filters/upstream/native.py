@@ -80,7 +80,7 @@ class NativeTransport(Transport):
             if first.touched or not head.repeatable:
                 raise
         second = Exchange(self._name, sweep, patience, head)
-        second.begin(await pool.wait(patience), data, pieces, head.framing)
+        second.begin(await self._connection(pool, patience, fresh=True), data, pieces, head.framing)
         return await second.answered()
 
     async def aclose(self) -> None:
@@ -89,10 +89,10 @@ class NativeTransport(Transport):
             made, self._made = self._made, None
             await made.pool.aclose()
 
-    async def _connection(self, pool: Pool, patience: Patience) -> Connection:
+    async def _connection(self, pool: Pool, patience: Patience, *, fresh: bool = False) -> Connection:
         # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
         for _ in range(_TRIES):
-            connection = pool.take() or await pool.wait(patience)
+            connection = (None if fresh else pool.take()) or await pool.wait(patience)
             if connection.usable:
                 return connection
         raise UpstreamUnreachable(f"{self._name} closes every connection at once")

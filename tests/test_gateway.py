@@ -38,7 +38,7 @@ from gateway_filters import (
     gateway_lifespan,
     routes_of,
 )
-from gateway_filters.upstream import default
+from gateway_filters.upstream import default, departures
 from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
 
@@ -424,11 +424,18 @@ POST: list[Message] = [
         pytest.param(Provider(), "/other", GET, id="no route"),
     ],
 )
-async def test_no_cycles(provider: Provider, target: str, messages: list[Message], garbage_kept: None) -> None:
+async def test_no_cycles(
+    provider: Provider,
+    target: str,
+    messages: list[Message],
+    garbage_kept: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A request leaves nothing behind that only the garbage collector could free.
 
     A few single objects may be those of the loop or of pytest; what counts is what grows with the requests.
     """
+    monkeypatch.setattr(departures, "_MOMENT", 0.001)
     logging.getLogger("gateway_filters").disabled = True  # pytest would keep the records, with their tracebacks
     gateway = Gateway([route()], upstreams=through(provider))
 

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from gateway_filters.gateway_api.resources import KINDS, Resource
 
-
 MODELS = {kind: entry.model for (_, kind), entry in KINDS.items()}
 
 

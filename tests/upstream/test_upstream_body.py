@@ -16,6 +16,7 @@ from asgi_driver import PATIENCE, Driver, answer_of, exchange, http_scope, settl
 from gateway_filters import Upstream
 from gateway_filters.errors import ClientDisconnected
 from gateway_filters.upstream.body import ClientSide
+from gateway_filters.upstream.departures import Departures
 
 Handle = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
@@ -465,6 +466,10 @@ async def test_client_side_says_who_left() -> None:
     async def receive() -> Message:
         return messages.pop(0)
 
-    with pytest.raises(ClientDisconnected):
-        async with ClientSide(receive):
+    async def exchange() -> None:
+        async with ClientSide(receive, Departures(asyncio.get_running_loop())) as client:
+            client.nothing()
             await asyncio.Event().wait()
+
+    with pytest.raises(ClientDisconnected):
+        await exchange()

@@ -33,6 +33,10 @@ _IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 _LONGEST_PAUSE = 10
 
 
+COUNTED = "gateway_filters.counted"
+"""Stands in the scope of an attempt: attempts are counted, so nobody below repeats one by itself."""
+
+
 class Retrying:
     """Calls ``app`` again, up to ``attempts`` times after the first call, and hands on the last outcome as it is.
 
@@ -67,6 +71,7 @@ class Retrying:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        scope = {**scope, COUNTED: True}
         replay = Replay(receive, self._max_body)
         try:
             for pause in self._pauses:

@@ -13,19 +13,24 @@ import httpx
 from starlette.types import Receive, Scope, Send
 
 from gateway_filters.asgi.failures import Failures
+from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.headers import HOP_BY_HOP, end_to_end, first, values, without
+from gateway_filters.message.headers import HOP_BY_HOP, end_to_end, first, without
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
+from gateway_filters.upstream.departures import Departures
 from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
+from gateway_filters.upstream.request_head import coding, length
 from gateway_filters.upstream.tls import client_context
-from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
+from gateway_filters.upstream.transport import Clocks, Framing, IncomingResponse, OutgoingRequest, Resolver, Transport
 
 _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
+_SHORT = 64 * 1024
+_LENGTH = frozenset((b"content-length",))
 
 
 class BareUpstream:
@@ -38,7 +43,7 @@ class BareUpstream:
         self._connect = connect
         self._name = name
         self._clocks = clocks
-        self._made: tuple[asyncio.AbstractEventLoop, Transport] | None = None
+        self._made: tuple[Transport, Departures] | None = None
         self._active = 0
         self._retired = False
 
@@ -67,27 +72,28 @@ class BareUpstream:
     async def aclose(self) -> None:
         """Close the connections; later requests open new ones."""
         if self._made is not None:
-            made, self._made = self._made[1], None
+            made, self._made = self._made[0], None
             await made.aclose()
 
     async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
         head = request_head(scope)
-        async with ClientSide(receive) as client:
-            request = await outgoing(head, client)
-            response = await self._transport().send(request, self._clocks)
+        transport, departures = self._tools()
+        async with ClientSide(receive, departures) as client:
+            request = await outgoing(head, client, repeat=COUNTED not in scope)
+            response = await transport.send(request, self._clocks)
             try:
-                await relay(response, send)
-            finally:
+                await relay(response, send, client)
+            except BaseException:
                 await response.aclose()
-            client.finish()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+                raise
 
-    def _transport(self) -> Transport:
+    def _tools(self) -> tuple[Transport, Departures]:
         loop = asyncio.get_running_loop()
+        made = self._made
         # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
-        if self._made is None or self._made[0] is not loop:
-            self._made = (loop, self._connect())
-        return self._made[1]
+        if made is None or made[1].loop is not loop:
+            made = self._made = (self._connect(), Departures(loop))
+        return made
 
 
 class Upstream(BareUpstream):
@@ -132,43 +138,60 @@ class Upstream(BareUpstream):
             await super().aclose()
 
 
-async def outgoing(head: RequestHead, client: ClientSide) -> OutgoingRequest:
+async def outgoing(head: RequestHead, client: ClientSide, *, repeat: bool = True) -> OutgoingRequest:
     """The request to send for ``head``: Host first, framing as the client had it, hop-by-hop headers off.
 
-    Raises ``BadRequest`` for framing that two parsers could read differently.
+    ``repeat`` says whether it may be sent a second time over another connection. Raises ``BadRequest`` for
+    framing that two parsers could read differently.
     """
-    lengths, codings = values(head.headers, b"content-length"), values(head.headers, b"transfer-encoding")
-    if len(lengths) + len(codings) > 1 or not _understood(lengths, codings):
-        raise BadRequest("the request's body is framed twice or wrongly")
+    headers: list[tuple[bytes, bytes]] = [(b"host", head.authority)] if head.authority else []
+    frames: list[Framing] = []
+    for pair in head.headers:
+        name = pair[0]
+        if name == b"content-length":
+            frames.append(length(pair[1]))
+            headers.append(pair)
+        elif name == b"transfer-encoding":
+            frames.append(coding(pair[1]))
+        elif name not in HOP_BY_HOP:
+            headers.append(pair)
+    if len(frames) > 1:
+        raise BadRequest("the request's body is framed twice")
+    framing, body = await _body(frames[0] if frames else None, client)
+    if framing == "chunked":
+        headers.append((b"transfer-encoding", b"chunked"))
+    method = head.method.decode("latin-1")
+    return OutgoingRequest(method, head.target, tuple(headers), body, framing=framing, repeat=repeat)
+
+
+async def _body(framing: Framing, client: ClientSide) -> tuple[Framing, AsyncIterator[bytes] | bytes | None]:
+    """The body and how it is framed. A short one is waited for, and mostly here already; others stream."""
+    if framing == 0:
+        client.nothing()
+        return framing, None
+    if framing == "chunked" or (framing is not None and framing > _SHORT):
+        return framing, client.stream()
+    piece, more = await client.first()
     # HTTP/2 and some servers name no length: only the body itself shows whether there is one.
-    chunked = bool(codings) or (not lengths and await client.has_body())
-    host = ((b"host", head.authority),) if head.authority else ()
-    framing = ((b"transfer-encoding", b"chunked"),) if chunked else ()
-    headers = (*host, *without(head.headers, HOP_BY_HOP), *framing)
-    body = await _body(client) if chunked or lengths else None
-    return OutgoingRequest(head.method.decode("latin-1"), head.target, headers, body)
+    known = framing or ("chunked" if piece or more else None)
+    return known, client.chunks() if more else piece or None
 
 
-async def _body(client: ClientSide) -> AsyncIterator[bytes] | bytes:
-    # Most bodies come with their heads, and leave with them, without a task to send them.
-    whole = await client.at_hand()
-    return client.chunks() if whole is None else whole
-
-
-async def relay(response: IncomingResponse, send: Send) -> None:
-    """Send the head of ``response`` and its body piece by piece; the end of the body is left to the caller."""
+async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> None:
+    """Send the head of ``response`` and its body piece by piece, as they come."""
     headers = end_to_end(response.headers)
     if response.status in (204, 304) or first(response.headers, b"transfer-encoding") is not None:
         # Servers take the length for that of the body to come: there is none, or it is not that one
         # (RFC 9112 6.3: Transfer-Encoding overrides Content-Length).
-        headers = without(headers, {b"content-length"})
+        headers = without(headers, _LENGTH)
     await send({"type": "http.response.start", "status": response.status, "headers": list(headers)})
-    async for chunk in response.chunks():
-        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-
-
-def _understood(lengths: tuple[bytes, ...], codings: tuple[bytes, ...]) -> bool:
-    return all(length.isdigit() for length in lengths) and all(coding.lower() == b"chunked" for coding in codings)
+    whole = response.at_hand()
+    if whole is None:
+        async for chunk in response.chunks():
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+    await response.aclose()
+    client.finish()
+    await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
 
 
 def _origin(text: str, server_hostname: str | None, resolve: Resolver | None) -> Origin:

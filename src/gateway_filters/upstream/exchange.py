@@ -24,8 +24,9 @@ from gateway_filters.errors import (
 from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.clocks import NEVER, Patience, Sweep
 from gateway_filters.upstream.connection import Connection
-from gateway_filters.upstream.request_head import Framing, WireHead
+from gateway_filters.upstream.request_head import WireHead
 from gateway_filters.upstream.response_head import AnswerHead
+from gateway_filters.upstream.transport import Framing
 from gateway_filters.upstream.upload import pour
 
 _HIGH = 64 * 1024
@@ -123,6 +124,16 @@ class Exchange:
     def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes; raises ``UpstreamAborted`` when it breaks off."""
         return self
+
+    def at_hand(self) -> bytes | None:
+        """The whole body if all of it has come by now, and is taken herewith; None if not."""
+        if not self._over or self._failure is not None or self._raised is not None:
+            return None
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._queued = 0
+        return body
 
     def __aiter__(self) -> Self:
         return self

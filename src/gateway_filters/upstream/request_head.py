@@ -13,10 +13,7 @@ from typing import Literal
 
 from gateway_filters.errors import BadRequest
 from gateway_filters.message.headers import Headers
-from gateway_filters.upstream.transport import OutgoingRequest
-
-Framing = int | Literal["chunked"] | None
-"""How a body is framed: by its length, in chunks, or not at all when there is none."""
+from gateway_filters.upstream.transport import Framing, OutgoingRequest
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 """Methods that may be sent twice (RFC 9110 9.2.2)."""
@@ -36,9 +33,13 @@ class WireHead:
 
     def __init__(self, request: OutgoingRequest) -> None:
         self.block = _block(request)
-        self.framing, self.closes = _framing(request.headers)
+        # Whoever knows the framing has dropped every Connection field, too.
+        if request.framing is None:
+            self.framing, self.closes = _framing(request.headers)
+        else:
+            self.framing, self.closes = request.framing, False
         self.bodiless_answer = request.method == "HEAD"
-        self.repeatable = request.method in IDEMPOTENT
+        self.repeatable = request.repeat and request.method in IDEMPOTENT
 
 
 def chunk(piece: bytes) -> bytes:
@@ -78,7 +79,7 @@ def _framing(headers: Headers) -> tuple[Framing, bool]:
     for name, value in headers:
         lower = name.lower()
         if lower in _FRAMES:
-            frames.append(_length(value) if lower == b"content-length" else _coding(value))
+            frames.append(length(value) if lower == b"content-length" else coding(value))
         elif lower == b"connection":
             closes = closes or b"close" in value.lower()
     if len(frames) > 1:
@@ -86,13 +87,15 @@ def _framing(headers: Headers) -> tuple[Framing, bool]:
     return (frames[0] if frames else None), closes
 
 
-def _length(value: bytes) -> int:
+def length(value: bytes) -> int:
+    """A Content-Length's value; raises ``BadRequest`` for what is no length."""
     if not value.isdigit() or len(value) > _LONGEST_LENGTH:
         raise BadRequest("the request's content-length is not a length")
     return int(value)
 
 
-def _coding(value: bytes) -> Literal["chunked"]:
+def coding(value: bytes) -> Literal["chunked"]:
+    """A Transfer-Encoding's value; raises ``BadRequest`` for any other than ``chunked``."""
     if value.lower() != b"chunked":
         raise BadRequest("the request's transfer-encoding is not chunked")
     return "chunked"

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gateway_filters.message.headers import Headers
 
@@ -23,17 +23,38 @@ class Clocks:
     idle: float = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+Framing = int | Literal["chunked"] | None
+"""How a body is framed: by its length, in chunks, or not at all when there is none."""
+
+
 class OutgoingRequest:
     """A request as it leaves: text method, exact target, header pairs with Host and framing, body or None.
 
-    A body that is all there is bytes; another one comes in pieces.
+    A body that is all there is bytes; another one comes in pieces. ``framing`` says what the headers say of it,
+    ``repeat`` whether the request may be sent again over another connection where that is safe. A plain class:
+    one is built for each request.
     """
 
-    method: str
-    target: bytes
-    headers: Headers
-    body: AsyncIterator[bytes] | bytes | None
+    __slots__ = ("body", "framing", "headers", "method", "repeat", "target")
+
+    framing: Framing
+
+    def __init__(
+        self,
+        method: str,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | bytes | None,
+        *,
+        framing: Framing = None,
+        repeat: bool = True,
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+        self.framing = framing
+        self.repeat = repeat
 
 
 class IncomingResponse(Protocol):
@@ -45,6 +66,10 @@ class IncomingResponse(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes; raises ``UpstreamAborted`` when it breaks off."""
         ...
+
+    def at_hand(self) -> bytes | None:
+        """The whole body if all of it has come by now, and is taken herewith; None if not."""
+        return None
 
     async def aclose(self) -> None:
         """Give up what is left of the body, and the connection with it, or release the connection."""

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from gateway_filters.errors import BadRequest
 from gateway_filters.upstream.connection import Connection
-from gateway_filters.upstream.request_head import LAST_CHUNK, Framing, chunk
+from gateway_filters.upstream.request_head import LAST_CHUNK, chunk
+from gateway_filters.upstream.transport import Framing
 
 
 async def pour(

@@ -115,13 +115,15 @@ class URLRewrite(Filter):
 
     def on_request(self, head: RequestHead) -> RequestHead:
         """The head with the new Host and path."""
+        path = head.path if self.path is None else self.path.apply(head.path)
+        return head.with_destination(path, self._host(head))
+
+    def _host(self, head: RequestHead) -> bytes:
         if self._authority is not None:
-            head = head.with_authority(self._authority)
-        elif self.hostname is not None and not isinstance(self.hostname, str):
-            head = head.with_authority(self.hostname.apply(head))
-        if self.path is not None:
-            head = head.with_path(self.path.apply(head.path))
-        return head
+            return self._authority
+        if self.hostname is None or isinstance(self.hostname, str):
+            return head.authority
+        return self.hostname.apply(head)
 
 
 def _sendable(replaced: bytes) -> bytes:

@@ -56,6 +56,10 @@ class RequestHead:
         """The same head for another Host."""
         return self._but(self.path, authority, self.headers)
 
+    def with_destination(self, path: bytes, authority: bytes) -> "RequestHead":
+        """The same head for another raw path and another Host."""
+        return self._but(path, authority, self.headers)
+
     def with_headers(self, headers: Headers) -> "RequestHead":
         """The same head with other header pairs."""
         return self._but(self.path, self.authority, headers)

@@ -59,6 +59,8 @@ class ListenerTable:
             by_hostname.setdefault(listener.hostname, []).extend(listener.routes)
         ordered = sorted(by_hostname, key=precedence)
         self._tables = tuple((hostname, RouteTable(by_hostname[hostname])) for hostname in ordered)
+        # Where no listener asks for a host name, nobody has to look at the request's.
+        self._only = self._tables[0][1] if ordered == [None] else None
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -71,5 +73,7 @@ class ListenerTable:
 
     def find(self, head: RequestHead) -> Route | None:
         """The route that takes the request, or None."""
+        if self._only is not None:
+            return self._only.find(head)
         found = self.isolated(host_of(head.authority))
         return None if found is None else found[1].find(head)

@@ -7,6 +7,10 @@ from gateway_filters.matching.path import ExactMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.route import Route
 
+# What clients send must not fill the memory: 256 KiB of paths at most.
+_MOST_KNOWN = 1024
+_LONGEST_KNOWN = 256
+
 
 class RouteTable:
     """Routes by precedence; of equal ones the one given first wins."""
@@ -42,6 +46,7 @@ class _PathIndex:
         self._exact: dict[bytes, list[Route]] = {}
         self._others: list[Route] = []
         self._prefixes: dict[bytes, list[Route]] = {}
+        self._known: dict[bytes, tuple[Route, ...]] = {}
 
     def add(self, route: Route) -> None:
         """Add a route; routes come in the order of their precedence."""
@@ -55,11 +60,23 @@ class _PathIndex:
 
     def find(self, head: RequestHead) -> Route | None:
         """The first route that takes the request."""
-        for routes in self._candidates(head.path):
-            for route in routes:
-                if route.match.mismatch(head) is None:
-                    return route
+        routes = self._known.get(head.path)
+        if routes is None:
+            routes = self._remember(head)
+        for route in routes:
+            if route.match.bare or route.match.mismatch(head) is None:
+                return route
         return None
+
+    def _remember(self, head: RequestHead) -> tuple[Route, ...]:
+        """The routes whose path condition holds, in order; what was asked lately is not looked up again."""
+        candidates = (route for routes in self._candidates(head.path) for route in routes)
+        routes = tuple(route for route in candidates if route.match.path.mismatch(head) is None)
+        if len(head.path) <= _LONGEST_KNOWN:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[head.path] = routes
+        return routes
 
     def _candidates(self, path: bytes) -> Iterator[Sequence[Route]]:
         yield self._exact.get(path, ())

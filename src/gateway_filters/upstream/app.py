@@ -17,7 +17,7 @@ from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.headers import HOP_BY_HOP, end_to_end, first, without
+from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.departures import Departures
@@ -179,12 +179,7 @@ async def _body(framing: Framing, client: ClientSide) -> tuple[Framing, AsyncIte
 
 async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> None:
     """Send the head of ``response`` and its body piece by piece, as they come."""
-    headers = end_to_end(response.headers)
-    if response.status in (204, 304) or first(response.headers, b"transfer-encoding") is not None:
-        # Servers take the length for that of the body to come: there is none, or it is not that one
-        # (RFC 9112 6.3: Transfer-Encoding overrides Content-Length).
-        headers = without(headers, _LENGTH)
-    await send({"type": "http.response.start", "status": response.status, "headers": list(headers)})
+    await send({"type": "http.response.start", "status": response.status, "headers": _end_to_end(response)})
     whole = response.at_hand()
     if whole is None:
         async for chunk in response.chunks():
@@ -192,6 +187,26 @@ async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> N
     await response.aclose()
     client.finish()
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
+
+
+def _end_to_end(response: IncomingResponse) -> list[tuple[bytes, bytes]]:
+    """The headers to pass on, found in one pass: hop-by-hop ones and what ``Connection`` nominates are off."""
+    headers: list[tuple[bytes, bytes]] = []
+    dropped: frozenset[bytes] = frozenset()
+    # Servers take the length for that of the body to come: there is none.
+    lengthless = response.status in (204, 304)
+    for pair in response.headers:
+        name = pair[0]
+        if name not in HOP_BY_HOP:
+            headers.append(pair)
+        elif name == b"connection":
+            dropped |= named(pair[1])
+        elif name == b"transfer-encoding":
+            # It overrides a Content-Length, which is then not the body's (RFC 9112 6.3).
+            lengthless = True
+    if lengthless:
+        dropped |= _LENGTH
+    return [pair for pair in headers if pair[0] not in dropped] if dropped else headers
 
 
 def _origin(text: str, server_hostname: str | None, resolve: Resolver | None) -> Origin:

@@ -27,7 +27,7 @@ class FilteredApp:
     def __init__(self, app: ASGIApp, filters: Sequence[Filter]) -> None:
         self.app = app
         self.filters = tuple(filters)
-        self._prepare = tuple(each.prepare for each in self.filters if _overrides(each, "prepare"))
+        self._prepare = tuple(each.prepare for each in self.filters if each.waits)
         self._on_request = tuple(each.on_request for each in self.filters if _overrides(each, "on_request"))
         self._on_response = tuple(
             each.on_response for each in reversed(self.filters) if _overrides(each, "on_response")
@@ -42,7 +42,9 @@ class FilteredApp:
         if self._on_response:
             send = self._filtering(send, received)
         try:
-            head = await self._filtered(received)
+            for prepare in self._prepare:
+                await prepare()
+            head = self._filtered(received)
         except GatewayFiltersError as error:
             head = reply_to(error)
         if isinstance(head, Reply):
@@ -54,9 +56,7 @@ class FilteredApp:
         """Close the app inside, if it can be closed."""
         await close(self.app)
 
-    async def _filtered(self, head: RequestHead) -> RequestHead | Reply:
-        for prepare in self._prepare:
-            await prepare()
+    def _filtered(self, head: RequestHead) -> RequestHead | Reply:
         for on_request in self._on_request:
             outcome = on_request(head)
             if isinstance(outcome, Reply):

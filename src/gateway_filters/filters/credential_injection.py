@@ -36,6 +36,11 @@ class CredentialInjection(Filter):
             raise ConfigurationError(f"header {self.header!r} cannot carry a credential")
         settle(self, _name=name)
 
+    @property
+    def waits(self) -> bool:
+        """Only a remote source makes requests wait."""
+        return type(self.source).prepare is not SecretSource.prepare
+
     async def prepare(self) -> None:
         """Let a remote source fetch what it lacks."""
         await self.source.prepare()

@@ -25,6 +25,11 @@ class Filter:
     shell: ClassVar[Callable[[ASGIApp, tuple["Filter", ...]], ASGIApp]]
     """What runs filters round an app; set once by ``asgi.filtered``, since imports only go down."""
 
+    @property
+    def waits(self) -> bool:
+        """Whether ``prepare`` has anything to wait for; asked once, when a shell is built."""
+        return type(self).prepare is not Filter.prepare
+
     async def prepare(self) -> None:
         """Wait for what ``on_request`` needs (a remote secret); the only method that may wait."""
 

@@ -73,7 +73,9 @@ class NativeTransport(Transport):
         made = self._place(() if self._origin.resolve is None else await self._dialler.places())
         pool, sweep = made.pool, made.sweep
         first = Exchange(self._name, sweep, patience, head)
-        first.begin(await self._connection(pool, patience), data, pieces, head.framing)
+        kept = pool.take()
+        connection = kept if kept is not None and kept.usable else await self._connection(pool, patience)
+        first.begin(connection, data, pieces, head.framing)
         try:
             return await first.answered()
         except StaleConnection:

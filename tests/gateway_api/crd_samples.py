@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from functools import cache
 from random import Random
+from typing import cast
 
 from gateway_api.crd_oracle import CustomResource, Json, Schema, custom_resources, faults, structural_faults
 
@@ -59,8 +60,10 @@ TEXTS = (
     *("a" * 63, "a" * 64, "a" * 253, "a" * 254, "a" * 256, "a" * 257, "/" + "a" * 1023, "/" + "a" * 1024),
     *("a" * 4096, "a" * 4097, "a." * 126 + "a/b", "a." * 125 + "aa/b"),
 )
-NUMBERS = (-1, 0, 1, 2, 80, 99, 100, 101, 301, 302, 399, 400, 404, 503, 599, 600, 65535, 65536, 10**6, 10**6 + 1)
-NUMBERS += (2**31 - 1, 2**31, 2**63 - 1, 2**63, -(2**31) - 1, -(2**63) - 1)
+NUMBERS = (
+    *(-1, 0, 1, 2, 80, 99, 100, 101, 301, 302, 399, 400, 404, 503, 599, 600, 65535, 65536, 10**6, 10**6 + 1),
+    *(2**31 - 1, 2**31, 2**63 - 1, 2**63, -(2**31) - 1, -(2**63) - 1),
+)
 KEYS = ("a", "example.com/a", "app.kubernetes.io/name", "-a", "a/b/c", "", "a" * 63, "a" * 64, "a." * 126 + "a/b")
 MISFITS: tuple[Json, ...] = ("80", 80, True, "true", None, {}, [], [None], ["a"], {"a": "b"}, 1.5, [{}])
 
@@ -207,9 +210,9 @@ def _change(parent: Json, last: str | int, schema: Schema, random: Random) -> No
         case 2 if last != "spec":
             del parent[last]
         case _ if isinstance(value, dict):
-            _change_object(value, schema, random)
+            _change_object(cast("dict[str, Json]", value), schema, random)
         case _ if isinstance(value, list):
-            _change_list(value, schema, random)
+            _change_list(cast("list[Json]", value), schema, random)
         case _:
             parent[last] = random.choice(TEXTS if isinstance(value, str) else NUMBERS)
 
@@ -237,7 +240,7 @@ def _change_list(value: list[Json], schema: Schema, random: Random) -> None:
         case 2 | 3 | 4 if value:
             value.append(copy.deepcopy(random.choice(value)))
             if isinstance(value[-1], dict):
-                _change_object(value[-1], schema["items"], random)
+                _change_object(cast("dict[str, Json]", value[-1]), schema["items"], random)
         case 5 if value:
             value.append(copy.deepcopy(random.choice(value)))
         case _:

@@ -56,7 +56,9 @@ def test_fastapi_example_reaches_the_provider(respx_mock: respx.MockRouter) -> N
     with TestClient(app) as client:
         assert client.get("/health").json() == {"status": "ok"}
         assert client.get("/v1beta").status_code == 404
+        assert client.request("GET", "http://testserver/v1/%2e%2e/%2e%2e/api/v1/keys").status_code == 404
         assert client.post("/v1/chat/completions", json={}).json() == {"object": "chat.completion"}
+    assert route.call_count == 1
     sent: httpx.Request = route.calls.last.request
     assert sent.headers["authorization"] == "Bearer sk-of-the-readme"
     assert sent.headers["host"] == "dashscope.aliyuncs.com"

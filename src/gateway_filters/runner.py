@@ -16,7 +16,7 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
 from gateway_filters.gateway_api.history import History
 from gateway_filters.gateway_api.load import Translation, Translator
-from gateway_filters.gateway_api.objects import Loader
+from gateway_filters.gateway_api.objects import Loader, Objects
 from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.routing import Listener
@@ -54,6 +54,7 @@ class Runner:
         self._loader = Loader(paths)
         self._history = History()
         self._translator = Translator()
+        self._objects: Objects | None = None
         self._doors: dict[Socket, Door] = {}
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -67,7 +68,7 @@ class Runner:
         # Lets the watch begin, so that no change after the first load is missed.
         await asyncio.sleep(0)
         try:
-            await self._show(await asyncio.to_thread(self._load))
+            await self._reload(first=True)
             loaded.set()
             ready("ready " + " ".join(door.url for door in self._doors.values()))
             await stop.wait()
@@ -77,27 +78,48 @@ class Runner:
             await asyncio.gather(*(door.close() for door in self._doors.values()), *self._closing)
             await self._serving.aclose()
 
-    def _load(self) -> Translation:
+    async def _reload(self, *, first: bool = False) -> bool:
+        """Serve what the files say now; gives whether that is another thing than before."""
+        translation = await asyncio.to_thread(self._load)
+        if translation is None:
+            return False
+        for problem in translation.problems:
+            _log.warning("%s", problem)
+        self._serving.show(translation.listeners)
+        await self._show(_by_socket(translation.listeners), first=first)
+        if self._status is not None:
+            await asyncio.to_thread(write_statuses, self._status, translation)
+        return True
+
+    def _load(self) -> Translation | None:
+        """What the files mean now; None while they say what they said."""
         objects = self._loader.load()
+        if objects is self._objects:
+            return None
         generations = self._history.generations(objects)
         context = Context(objects, self._secrets, self._host, self._dynamic_hosts, generations)
         translation = self._translator.translate(context)
         self._history.keep_times(translation.statuses)
+        self._objects = objects
         return translation
 
-    async def _show(self, translation: Translation) -> None:
-        for problem in translation.problems:
-            _log.warning("%s", problem)
-        self._serving.show(translation.listeners)
-        wanted = _by_socket(translation.listeners)
+    async def _show(self, wanted: dict[Socket, list[Listener]], *, first: bool) -> None:
+        # Closed before others are opened: a new address may take in the one that an old socket has.
         for socket in [each for each, door in self._doors.items() if not _fits(door, wanted.get(each))]:
-            task = asyncio.create_task(self._doors.pop(socket).close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._close(self._doors.pop(socket))
         for socket, listeners in sorted(wanted.items()):
-            await self._open(socket, listeners)
-        if self._status is not None:
-            await asyncio.to_thread(write_statuses, self._status, translation)
+            try:
+                await self._open(socket, listeners)
+            except ConfigurationError as error:
+                if first:
+                    raise
+                _log.error("%s; everything else is served", error)
+
+    def _close(self, door: Door) -> None:
+        door.stop()
+        task = asyncio.create_task(door.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def _open(self, socket: Socket, listeners: list[Listener]) -> None:
         door = self._doors.get(socket)
@@ -111,11 +133,14 @@ class Runner:
         async for _ in _changes(self._paths, stop):
             await loaded.wait()
             try:
-                await self._show(await asyncio.to_thread(self._load))
-            except (ConfigurationError, OSError) as error:
+                changed = await self._reload()
+            except ConfigurationError as error:
                 _log.error("%s; the last good state stays in use", error)
+            except Exception:  # noqa: BLE001 - see below
+                # Whatever it is, revocations to come must not go unseen.
+                _log.exception("reloading failed; what was served before is served on")
             else:
-                _log.info("reloaded")
+                _log.log(logging.INFO if changed else logging.DEBUG, "reloaded" if changed else "nothing changed")
 
 
 def _by_socket(listeners: Sequence[Listener]) -> dict[Socket, list[Listener]]:

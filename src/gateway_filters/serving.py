@@ -176,4 +176,4 @@ class Reached:
 
 async def _retire(apps: list[ASGIApp]) -> None:
     for app in apps:
-        await (app.retire() if isinstance(app, BareUpstream) else close(app))
+        await (app.retire() if isinstance(app, BareUpstream | DynamicUpstream) else close(app))

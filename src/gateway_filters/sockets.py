@@ -26,12 +26,16 @@ class Door:
         self._server = server
         self._task = asyncio.create_task(self._serve())
 
-    async def close(self) -> None:
-        """Accept no more connections and end when those that are open have been answered."""
+    def stop(self) -> None:
+        """Accept no more connections, at once."""
         for listening in self._server.servers:
             listening.close()
         self._bound.close()
         self._server.should_exit = True
+
+    async def close(self) -> None:
+        """Accept no more connections and end when those that are open have been answered."""
+        self.stop()
         await self._task
 
     async def _serve(self) -> None:

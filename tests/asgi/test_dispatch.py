@@ -66,7 +66,10 @@ async def test_other_scopes_go_otherwise(kind: str) -> None:
         pytest.param("/v1", "", "/v1beta", False, id="only whole segments count"),
         pytest.param("/v1", "", "/V1/models", False, id="case counts"),
         pytest.param("/v1", "", "/v1%2Fmodels", False, id="an encoded slash ends no segment"),
-        pytest.param("/v1", "", "/%761/models", False, id="the raw path is matched"),
+        pytest.param("/v1", "", "/%25761/models", False, id="an escape is never decoded twice"),
+        pytest.param("/v1", "", "/v1/../api/keys", False, id="a path that leaves the prefix"),
+        pytest.param("/v1", "", "/v1/%2e%2e/api/keys", False, id="a path that leaves it by escapes"),
+        pytest.param("/v1", "", "/v1/..%2fapi/keys", False, id="a path without a canonical form"),
         pytest.param("/v1/", "", "/v1", True, id="a trailing slash of the prefix does not count"),
         pytest.param("/", "", "/anything", True, id="the root prefix takes all"),
         pytest.param("/v1", "/gw", "/v1/models", True, id="below --root-path the local path counts"),
@@ -134,3 +137,10 @@ async def test_the_default_draw() -> None:
     assert Counter({"a": len(a.scopes), "b": len(b.scopes)}).total() == 100
     assert a.scopes
     assert b.scopes
+
+
+async def test_what_was_matched_is_what_is_sent() -> None:
+    """A path that comes to the prefix by another way is handed on in its canonical form."""
+    then, app = Inner(), Inner()
+    await exchange(PathPrefix(app, prefix="/v1", then=then), http_scope("/other/..//v1/./models"))
+    assert [each["raw_path"] for each in then.scopes] == [b"/v1/models"]

@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from gateway_api.manifests import ALL, ROUTE, changed
-from gateway_filters import Gateway, ManifestError, routes_of
+from gateway_filters import Gateway, ManifestError, Unusable, routes_of
 from gateway_filters.cli import main
 
 BAD = [
@@ -95,6 +95,10 @@ BAD = [
         id="aliases that multiply",
     ),
     pytest.param("a: \x07\n", r"not YAML", id="a control character"),
+    pytest.param("apiVersion: v1\nkind: List\nitems: text\n", r"List, items: .* must be a list", id="a List of none"),
+    pytest.param("apiVersion: v1\nkind: List\nitems: [text]\n", r"must be a mapping", id="a List of text"),
+    pytest.param("a: " + "[" * 200_000, r"nested deeper|not YAML", id="brackets without end"),
+    pytest.param("- " * 50_000 + "a\n", r"nested deeper", id="lists in lists"),
 ]
 
 
@@ -218,3 +222,31 @@ def status_of(gateway: Gateway) -> int:
         response = client.post("/v1/chat/completions", json={})
     assert response.json()["error"]["request_id"]
     return response.status_code
+
+
+TARGETS = [
+    pytest.param("name: bailian\n  validation", "name: other\n  validation", id="another name"),
+    pytest.param(
+        "kind: Backend\n    name: bailian\n  val", "kind: Service\n    name: bailian\n  val", id="another kind"
+    ),
+    pytest.param(
+        "name: bailian\n  val", "name: bailian\n    sectionName: '80'\n  val", id="a section that is not there"
+    ),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), TARGETS)
+def test_a_tls_policy_that_hits_nothing_is_told(
+    old: str, new: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A policy for a target that does not exist is not accepted, for somebody meant TLS there."""
+    file.write_text(changed(old, new))
+    assert main(["check", str(file)]) == 1
+    assert "BackendTLSPolicy enable-backend-tls" in capsys.readouterr().err
+
+
+def test_a_section_that_is_not_there_never_means_plain_text(file: Path) -> None:
+    """The backend that the policy names by a wrong section gets no request at all."""
+    file.write_text(changed("name: bailian\n  val", "name: bailian\n    sectionName: '80'\n  val"))
+    (route,) = routes_of(file)
+    assert isinstance(route.backends[0].backend, Unusable)

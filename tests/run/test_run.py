@@ -1,6 +1,7 @@
 """``gateway-filters run``: one process that serves what the manifests say and follows their changes."""
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -253,3 +254,66 @@ spec: {credentialInjection: {overwrite: true, credential: {valueRef: {name: key}
         assert get(port, "/")[0] == 503
         log = process.stop()[1]
     assert "Bearer" not in log
+
+
+def test_an_address_may_grow_on_its_port(folder: Path, one: NamedServer) -> None:
+    """From one address to all of them on the same port: the old socket makes way for the new one."""
+    port = free_port()
+    rest = documents("", route("r", "/", "b"), backend("b", one))
+    (folder / "all.yaml").write_text(gateway(port) + rest)
+    with running(folder) as process:
+        (folder / "all.yaml").write_text(gateway(port) + "  addresses: [{value: 0.0.0.0}]\n" + rest)
+        process.wait_for("reloaded")
+        assert get(port, "/") == (200, "one")
+
+
+def test_a_port_that_is_taken_later_leaves_the_rest_alone(folder: Path, one: NamedServer, two: NamedServer) -> None:
+    """A new listener that cannot have its port is told; the others go on, with what is new."""
+    port, taken = free_port(), two.server_address[1]
+    rest = documents("", route("r", "/", "b"), backend("b", one))
+    (folder / "all.yaml").write_text(gateway(port) + rest)
+    with running(folder) as process:
+        both = gateway(port).replace("}]", f"}}, {{name: more, protocol: HTTP, port: {taken}}}]")
+        (folder / "all.yaml").write_text(both + documents("", route("r", "/new", "b"), backend("b", one)))
+        process.wait_for(f"cannot listen at 127.0.0.1 port {taken}")
+        eventually(lambda: get(port, "/new") == (200, "one"), 3)
+
+
+def test_a_list_that_is_none_does_not_end_the_watch(folder: Path, one: NamedServer, two: NamedServer) -> None:
+    """Whatever a file holds, the next good edit is followed."""
+    port, file = free_port(), folder / "all.yaml"
+    file.write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder) as process:
+        (folder / "list.yaml").write_text("apiVersion: v1\nkind: List\nitems: text\n")
+        process.wait_for("the last good state stays in use")
+        (folder / "list.yaml").unlink()
+        file.write_text(documents(gateway(port), route("r", "/", "b"), backend("b", two)))
+        eventually(lambda: get(port, "/") == (200, "two"), 3)
+
+
+def test_files_that_are_no_manifests_change_nothing(folder: Path, one: NamedServer) -> None:
+    """The status file may stand beside the manifests without a reload after a reload."""
+    port = free_port()
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder, "--status", folder / "status.txt") as process:
+        eventually((folder / "status.txt").exists, 3)
+        time.sleep(1)
+        log = process.stop()[1]
+    assert "reloaded" not in log
+
+
+def test_a_head_without_an_end_is_refused(folder: Path, one: NamedServer) -> None:
+    """More than 64 KiB of head is 431, and the connection is closed."""
+    port = free_port()
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder), socket.create_connection(("127.0.0.1", port), 5) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
+        answer = b""
+        try:
+            for _ in range(64):
+                client.sendall(b"a" * 4096)
+            answer = client.recv(1000)
+        except OSError:
+            pass
+        assert get(port, "/") == (200, "one")
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import not_found
+from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head, scope_knowing, scope_with
+from gateway_filters.errors import BadRequest
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
@@ -50,21 +52,34 @@ class Dispatch:
 class PathPrefix:
     """Middleware: requests whose path is ``prefix`` or below it (whole segments) go to ``then``, others to ``app``.
 
-    ``prefix`` is text and begins with ``/``; raises ``ConfigurationError`` otherwise. The path is matched
-    raw and below the mount point.
+    ``prefix`` is text and begins with ``/``; raises ``ConfigurationError`` otherwise. The path is matched below
+    the mount point and in its canonical form, which is what ``then`` gets: ``/v1/../x`` is not below ``/v1``.
+    What goes to ``app`` goes untouched, as does a path that has no canonical form.
     """
 
     def __init__(self, app: ASGIApp, *, prefix: str, then: ASGIApp) -> None:
         self._prefix = path(prefix, "path prefix")
+        self._app = app
         self._then = then
-        self._dispatch = Dispatch(self._matched, app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by prefix."""
-        await self._dispatch(scope, receive, send)
+        below = self._below(scope) if scope["type"] == "http" else None
+        if below is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._then(below, receive, send)
 
-    def _matched(self, head: RequestHead) -> ASGIApp | None:
-        return self._then if under_prefix(head.path, self._prefix) else None
+    def _below(self, scope: Scope) -> Scope | None:
+        """The scope with its canonical path, if that is below the prefix."""
+        try:
+            received = request_head(scope)
+            head = ingress_head(received)
+            if not under_prefix(head.path, self._prefix):
+                return None
+            return scope if head is received else scope_with(scope, head)
+        except BadRequest:
+            return None
 
 
 async def no_route(scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,7 @@ from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import local_path, scope_with_path
 from gateway_filters.errors import BadRequest
+from gateway_filters.message.authority import checked_authority
 from gateway_filters.message.canonical import EscapedSlashes, canonical_path
 from gateway_filters.message.head import RequestHead
 
@@ -18,8 +19,10 @@ from gateway_filters.message.head import RequestHead
 def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject") -> RequestHead:
     """The head with its path in canonical form; the very same head when it has it already.
 
-    Raises ``BadRequest`` for a path that has no canonical form.
+    Raises ``BadRequest`` for a path that has no canonical form, and for a Host that is none.
     """
+    if head.authority:
+        checked_authority(head.authority, "Host")
     path = canonical_path(head.path, escaped_slashes=escaped_slashes)
     return head if path is head.path else head.with_path(path)
 

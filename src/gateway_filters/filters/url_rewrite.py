@@ -3,6 +3,7 @@
 The query is never touched.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
@@ -13,6 +14,9 @@ from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import replace_prefix, under_prefix
 from gateway_filters.message.regex import Replacement
 from gateway_filters.message.text import authority, path, settle
+
+# A segment that climbs, written out or escaped, and whatever a later reader may take for its end.
+_CLIMBS = re.compile(rb"(?:^|/|\\|%2[fF]|%5[cC])(?:\.|%2[eE]){2}(?:;|/|\\|%2[fF]|%5[cC]|$)")
 
 
 class PathModifier(Protocol):
@@ -53,7 +57,11 @@ class ReplacePrefixMatch:
 
     def apply(self, raw: bytes) -> bytes:
         """The path to send instead of ``raw``."""
-        return replace_prefix(raw, self._prefix, self._replacement) if under_prefix(raw, self._prefix) else raw
+        if not under_prefix(raw, self._prefix):
+            return raw
+        if _CLIMBS.search(raw) is not None:
+            raise BadRequest("the path has a dot segment and could leave the replacement")
+        return replace_prefix(raw, self._prefix, self._replacement)
 
 
 @dataclass(frozen=True, slots=True)

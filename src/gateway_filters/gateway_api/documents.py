@@ -10,7 +10,7 @@ Facts
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
@@ -27,6 +27,8 @@ Value = None | bool | int | float | str | list["Value"] | dict[str, "Value"]
 _LARGEST_FILE = 64 * 1024 * 1024
 _MOST_ALIASED = 10_000
 _DEEPEST = 100
+# Indented or listed a hundred levels deep, if each level takes one character.
+_MAYBE_DEEP = re.compile(rb"(?m)^ {100}|(?:[-?:] ){50}")
 _MARK = re.compile(rb"(?m)^(?=---)")
 _PREFIX = "tag:yaml.org,2002:"
 
@@ -71,8 +73,9 @@ class Document:
     """One YAML document: its value, and its nodes for the places."""
 
     chunk: "Chunk"
-    value: Value
-    node: Node
+    # Not shown: they may be a Secret's.
+    value: Value = field(repr=False)
+    node: Node = field(repr=False)
 
     def place(self, location: Sequence[str | int] = ()) -> Place:
         """Where the value at ``location`` (keys and indices) stands, or the nearest one above that exists."""
@@ -109,7 +112,7 @@ class Chunk:
     """The text of one document of a file, and how many lines stand before it."""
 
     file: str
-    text: bytes
+    text: bytes = field(repr=False)  # it may be a Secret's
     lines_before: int
 
 
@@ -132,6 +135,7 @@ def read_documents(chunk: Chunk) -> Iterator[Document]:
     Raises ``ManifestError``, naming file, line and column, for what is not YAML, a key that stands twice,
     a tag, and an alias bomb.
     """
+    _refuse_deep(chunk)
     loader = _Loader(chunk.text)
     try:
         while loader.check_node():
@@ -146,6 +150,24 @@ def read_documents(chunk: Chunk) -> Iterator[Document]:
         raise ManifestError(f"{place}: not YAML: a character that YAML does not allow") from None
     finally:
         loader.dispose()
+
+
+def _refuse_deep(chunk: Chunk) -> None:
+    """Composing nests as deep as the text does, and would end the process: its events are counted first.
+
+    Only for a text that could be deep at all, since that is reading it twice.
+    """
+    if not _MAYBE_DEEP.search(chunk.text) and chunk.text.count(b"[") + chunk.text.count(b"{") < _DEEPEST:
+        return
+    depth = 0
+    try:
+        for event in yaml.parse(chunk.text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                where = Place(chunk.file, chunk.lines_before + 1, 1)
+                raise ManifestError(f"{where}: nested deeper than {_DEEPEST} levels")
+    except yaml.YAMLError:
+        return  # composing says what it is, and where
 
 
 def _text(file: Path) -> bytes:

@@ -111,17 +111,23 @@ class Loader:
     def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
         self._paths = tuple(paths)
         self._chunks: dict[Chunk, tuple[Loaded, ...]] = {}
+        self._objects: Objects | None = None
 
     def load(self) -> Objects:
-        """All objects as the files are now; raises ``ManifestError`` as ``load`` does."""
+        """All objects as the files are now, the very same ones while nothing has changed.
+
+        Raises ``ManifestError`` as ``load`` does.
+        """
         chunks: dict[Chunk, tuple[Loaded, ...]] = {}
         with collector_paused():
             for file in _files(self._paths):
                 for chunk in read_chunks(file):
                     known = self._chunks.get(chunk)
                     chunks[chunk] = tuple(_loaded(chunk)) if known is None else known
-        self._chunks = chunks
-        return Objects(each for loaded in chunks.values() for each in loaded)
+        if self._objects is None or chunks.keys() != self._chunks.keys():
+            self._objects = Objects(each for loaded in chunks.values() for each in loaded)
+            self._chunks = chunks
+        return self._objects
 
 
 def _loaded(chunk: Chunk) -> Iterator[Loaded]:
@@ -164,10 +170,12 @@ def _objects(document: Document) -> Iterator[Loaded]:
 
 
 def _listed(document: Document, value: dict[str, Value]) -> Iterator[Loaded]:
-    items = value.get("items")
+    items = value.get("items") or []
+    if not isinstance(items, list):
+        raise _error(document, ("items",), "the items of a List must be a list")
     nodes = cast("list[tuple[object, object]]", document.node.value)
     node = next((item for key, item in nodes if getattr(key, "value", None) == "items"), None)
-    for item, item_node in zip(cast("list[Value]", items or []), getattr(node, "value", []), strict=True):
+    for item, item_node in zip(items, getattr(node, "value", []), strict=True):
         yield from _objects(Document(document.chunk, item, item_node))
 
 

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
 from gateway_filters.gateway_api.resources import (
+    Backend,
     BackendTLSPolicy,
     ConfigMap,
     LocalObjectReference,
     PolicyTargetReference,
     Secret,
+    Service,
 )
 from gateway_filters.gateway_api.translation import Context, age, qualified, text_of
 from gateway_filters.routing import BackendTLS
@@ -34,6 +36,8 @@ class TLSPolicies:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._winners: dict[Target, BackendTLSPolicy] = {}
+        # Targets for which a policy names a section that they do not have: somebody meant TLS there.
+        self._strays: dict[Target, BackendTLSPolicy] = {}
         self._tls: dict[Key, BackendTLS | None] = {}
         self.conditions: dict[Key, Conditions] = {}
         for policy in sorted(context.objects.of(BackendTLSPolicy), key=age):
@@ -48,6 +52,9 @@ class TLSPolicies:
             policy = self._winners.get((namespace, group, kind, name, section))
             if policy is not None:
                 return self._met(policy)
+        stray = self._strays.get((namespace, group, kind, name, None))
+        if stray is not None:
+            raise UnmetPolicyError(f"BackendTLSPolicy {qualified(stray)} names a section that {name} does not have")
         return None
 
     def targets_of(self, policy: BackendTLSPolicy) -> Iterator[tuple[str, str, str, str]]:
@@ -64,6 +71,7 @@ class TLSPolicies:
         conditions = Conditions("Accepted", "ResolvedRefs")
         self.conditions[key_of(policy)] = conditions
         for ref in policy.spec.target_refs:
+            self._check_target(policy, ref, conditions)
             winner = self._winners.setdefault(_target(policy, ref), policy)
             if winner is not policy:
                 conditions.fail("Accepted", "Conflicted", f"BackendTLSPolicy {qualified(winner)} is older")
@@ -71,6 +79,16 @@ class TLSPolicies:
         for condition in conditions:
             if not condition.holds:
                 self._context.problem(policy, ("spec",), condition.message)
+
+    def _check_target(self, policy: BackendTLSPolicy, ref: PolicyTargetReference, conditions: Conditions) -> None:
+        target = self._context.objects.find(ref.group, ref.kind, namespace_of(policy), ref.name)
+        if not isinstance(target, (Backend, Service)):
+            sentence = f"{ref.kind} {namespace_of(policy)}/{ref.name} does not exist"
+            conditions.fail("Accepted", "TargetNotFound", sentence)
+        elif ref.section_name is not None and ref.section_name not in _sections(target):
+            sentence = f"{ref.kind} {qualified(target)} has no section {ref.section_name}"
+            conditions.fail("Accepted", "TargetNotFound", sentence)
+            self._strays[(namespace_of(policy), ref.group, ref.kind, ref.name, None)] = policy
 
     def _resolved(self, policy: BackendTLSPolicy, conditions: Conditions) -> BackendTLS | None:
         validation = policy.spec.validation
@@ -102,6 +120,14 @@ class TLSPolicies:
 
 def _target(policy: BackendTLSPolicy, ref: PolicyTargetReference) -> Target:
     return (namespace_of(policy), ref.group, ref.kind, ref.name, ref.section_name)
+
+
+def _sections(target: Backend | Service) -> set[str]:
+    """What a policy may name of a target: ports of a Service by name, those of a Backend by number."""
+    if isinstance(target, Service):
+        return {port.name for port in target.spec.ports if port.name}
+    addresses = [each.fqdn or each.ip for each in target.spec.endpoints]
+    return {str(each.port) for each in addresses if each is not None}
 
 
 def _is_bundle(text: str) -> bool:

@@ -46,11 +46,6 @@ class Match:
         settle(self, _conditions=(*headers, *query_params, *self.cookies))
 
     @property
-    def bare(self) -> bool:
-        """Whether nothing but the path is asked."""
-        return self._method is None and not self._conditions
-
-    @property
     def precedence(self) -> tuple[int, ...]:
         """Gateway API's order as a tuple: the smaller one wins.
 

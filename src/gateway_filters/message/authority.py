@@ -1,9 +1,13 @@
 """An authority that a client gives: a host with or without a port, taken only when it can be nothing else."""
 
+import re
+
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.text import authority
 
 _HIGHEST_PORT = 65535
+# What nearly every Host looks like; everything else is looked at piece by piece.
+_PLAIN = re.compile(rb"[A-Za-z0-9._~-]+(?::[1-9][0-9]{0,3})?")
 
 
 def checked_authority(raw: bytes, what: str) -> bytes:
@@ -11,7 +15,8 @@ def checked_authority(raw: bytes, what: str) -> bytes:
 
     A port from 1 to 65535 may follow. So it can neither end a header nor lead a URL elsewhere.
     """
-    split_authority(raw, what)
+    if _PLAIN.fullmatch(raw) is None:
+        split_authority(raw, what)
     return raw
 
 

@@ -1,15 +1,17 @@
 """The routes in the order in which they win, and an index that finds the winner without trying them all."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from gateway_filters.matching.hostname import host_of, parents
 from gateway_filters.matching.path import ExactMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.route import Route
 
-# What clients send must not fill the memory: 256 KiB of paths at most.
+# What clients send must not fill the memory: at most so many paths, of so many bytes, with so many routes each.
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 256
+_FEW = 8
 
 
 class RouteTable:
@@ -62,21 +64,21 @@ class _PathIndex:
         """The first route that takes the request."""
         routes = self._known.get(head.path)
         if routes is None:
-            routes = self._remember(head)
+            routes = self._looked_up(head.path)
         for route in routes:
-            if route.match.bare or route.match.mismatch(head) is None:
+            if route.match.mismatch(head) is None:
                 return route
         return None
 
-    def _remember(self, head: RequestHead) -> tuple[Route, ...]:
-        """The routes whose path condition holds, in order; what was asked lately is not looked up again."""
-        candidates = (route for routes in self._candidates(head.path) for route in routes)
-        routes = tuple(route for route in candidates if route.match.path.mismatch(head) is None)
-        if len(head.path) <= _LONGEST_KNOWN:
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[head.path] = routes
-        return routes
+    def _looked_up(self, path: bytes) -> Iterable[Route]:
+        """The routes that may take the path, in order; what leads to few is remembered, so nobody fills the memory."""
+        lists = [routes for routes in self._candidates(path) if routes]
+        if len(path) > _LONGEST_KNOWN or sum(map(len, lists)) > _FEW:
+            return chain.from_iterable(lists)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known[path] = tuple(chain.from_iterable(lists))
+        return known
 
     def _candidates(self, path: bytes) -> Iterator[Sequence[Route]]:
         yield self._exact.get(path, ())

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from gateway_filters.errors import ConfigurationError, SecretUnavailable
 from gateway_filters.message.secret import Secret, SecretSource
@@ -58,3 +59,6 @@ class _Known:
     def __init__(self) -> None:
         self.text: str | None = None
         self.secret: Secret | None = None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("what an environment variable held is neither pickled nor copied")

@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.errors import BadRequest
-from gateway_filters.matching.hostname import covers, host_of
+from gateway_filters.matching.hostname import covers
+from gateway_filters.message.authority import split_authority
 from gateway_filters.routing import Backend, BackendTLS, Endpoint
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
@@ -49,12 +50,17 @@ class DynamicUpstream:
         for upstream in self._reached.values():
             await upstream.aclose()
 
+    async def retire(self) -> None:
+        """Close each host's connections once the exchanges that are under way have ended."""
+        for upstream in self._reached.values():
+            await upstream.retire()
+
     def _endpoint(self, authority: bytes) -> Endpoint:
-        host = host_of(authority)
+        name, port = split_authority(authority, "Host")
+        host = name.decode("ascii").lower()
         if not any(covers(pattern, host) for pattern in self._backend.hosts):
             raise BadRequest("the Host is none of those that the backend may reach")
-        _, _, port = authority.decode("ascii").removeprefix(host).rpartition(":")
-        return Endpoint(host, int(port or (443 if self._backend.tls else 80)))
+        return Endpoint(host, port or (443 if self._backend.tls else 80))
 
     async def _upstream(self, endpoint: Endpoint) -> BareUpstream:
         known = self._reached.get(endpoint)

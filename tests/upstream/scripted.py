@@ -89,7 +89,9 @@ class Scripted:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for peer in self.peers:
-            peer.writer.transport.abort()
+            # Over TLS, early releases of Python 3.11 cannot abort what is closed already.
+            with contextlib.suppress(AttributeError):
+                peer.writer.transport.abort()
         await asyncio.sleep(0.01)
 
 

@@ -26,11 +26,10 @@ _REFUSED: dict[EscapedSlashes, bytes] = {"reject": rb"00|2[Ff]|5[Cc]", "keep": r
 _PLAIN = rb"!$&'()*+,\-.0-9:;=@A-Z\[\]_a-z~"
 _CHANGED = rb"\\\"<>^`{|}"
 
-# Segments that are not empty and no dot segments, of plain characters and escapes that stay; the last one may be empty.
-_CANONICAL = {
-    choice: re.compile(
-        rb"(?:/(?!/|\.\.?(?:[/;]|\Z))[%b]*+(?:%%(?!%b|%b)[%b]*+)*+)++" % (_PLAIN, _UNRESERVED, refused, _PLAIN)
-    )
+# Whatever keeps a path from being canonical. Python 3.11 has possessive quantifiers, which would tell it in one
+# match, but they are wrong before 3.11.3: a path must not depend on that.
+_ODD = {
+    choice: re.compile(rb"[^/%%%b]|%%(?:%b|%b)|/(?:/|\.\.?(?:[/;]|\Z))|\A(?!/)" % (_PLAIN, _UNRESERVED, refused))
     for choice, refused in _REFUSED.items()
 }
 _BAD = {
@@ -51,7 +50,7 @@ def canonical_path(raw: bytes, *, escaped_slashes: EscapedSlashes = "reject") ->
     Raises ``BadRequest`` for a path that does not begin with ``/``, for ``%00``, ``#``, ``?``, a space, a control
     byte or one from 0x80 on, and, unless ``escaped_slashes`` is ``"keep"``, for ``%2F`` and ``%5C``.
     """
-    if _CANONICAL[escaped_slashes].fullmatch(raw):
+    if not _ODD[escaped_slashes].search(raw):
         return raw
     if _BAD[escaped_slashes].search(raw):
         raise BadRequest("the path does not begin with '/' or holds a byte or an escape that may not be in a path")

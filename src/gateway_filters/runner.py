@@ -21,7 +21,7 @@ from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.routing import Listener
 from gateway_filters.secrets import SecretStore
-from gateway_filters.serving import Serving, Socket
+from gateway_filters.serving import Serving, Snapshot, Socket
 from gateway_filters.sockets import Door, open_door
 
 _log = logging.getLogger("gateway_filters.run")
@@ -80,16 +80,22 @@ class Runner:
 
     async def _reload(self, *, first: bool = False) -> bool:
         """Serve what the files say now; gives whether that is another thing than before."""
-        translation = await asyncio.to_thread(self._load)
-        if translation is None:
+        made = await asyncio.to_thread(self._made)
+        if made is None:
             return False
+        translation, snapshot = made
         for problem in translation.problems:
             _log.warning("%s", problem)
-        self._serving.show(translation.listeners)
+        self._serving.swap(snapshot)
         await self._show(_by_socket(translation.listeners), first=first)
         if self._status is not None:
             await asyncio.to_thread(write_statuses, self._status, translation)
         return True
+
+    def _made(self) -> tuple[Translation, Snapshot] | None:
+        """A load with everything that serving it needs, so that the event loop has only to swap."""
+        translation = self._load()
+        return None if translation is None else (translation, self._serving.prepare(translation.listeners))
 
     def _load(self) -> Translation | None:
         """What the files mean now; None while they say what they said."""

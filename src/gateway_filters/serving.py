@@ -34,7 +34,9 @@ Socket = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Snapshot:
+class Snapshot:
+    """Listeners, and the apps that serve them."""
+
     listeners: tuple[Listener, ...]
     table: ListenerTable
     everywhere: ASGIApp
@@ -47,7 +49,7 @@ class Serving:
     def __init__(self, make: Upstreams, otherwise: ASGIApp) -> None:
         self._otherwise = otherwise
         self._routes = _RouteApps(make)
-        self._now = _Snapshot((), ListenerTable(()), otherwise, {})
+        self._now = Snapshot((), ListenerTable(()), otherwise, {})
         self._retiring: set[asyncio.Task[None]] = set()
 
     @property
@@ -57,7 +59,15 @@ class Serving:
 
     def show(self, listeners: Iterable[Listener]) -> None:
         """Serve ``listeners`` from the next request on. Whatever cannot be served is raised before."""
-        self._now = self._snapshot(tuple(listeners))
+        self.swap(self.prepare(listeners))
+
+    def prepare(self, listeners: Iterable[Listener]) -> Snapshot:
+        """Everything that serving ``listeners`` needs; may be made in another thread, one at a time."""
+        return self._snapshot(tuple(listeners))
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """Serve the snapshot that was prepared last, from the next request on."""
+        self._now = snapshot
         gone = self._routes.forget_all_but(route for each in self._now.listeners for route in each.routes)
         if gone:
             task = asyncio.ensure_future(_retire(gone))
@@ -91,7 +101,7 @@ class Serving:
         for app in self._routes.backends.values():
             await close(app)
 
-    def _snapshot(self, listeners: tuple[Listener, ...]) -> _Snapshot:
+    def _snapshot(self, listeners: tuple[Listener, ...]) -> Snapshot:
         plain = tuple(each for each in listeners if each.protocol == "HTTP")
         sockets: dict[Socket, list[Listener]] = {}
         for listener in listeners:
@@ -101,7 +111,7 @@ class Serving:
         tables = {here: ListenerTable(here) for here in {plain, *map(tuple, sockets.values())}}
         apps = {here: self._assembled(here, table) for here, table in tables.items()}
         by_socket = {socket: apps[tuple(here)] for socket, here in sockets.items()}
-        return _Snapshot(listeners, tables[plain], apps[plain], by_socket)
+        return Snapshot(listeners, tables[plain], apps[plain], by_socket)
 
     def _assembled(self, listeners: tuple[Listener, ...], table: ListenerTable) -> ASGIApp:
         app = assemble(table, self._routes.app_of, self._otherwise, ingress_head)

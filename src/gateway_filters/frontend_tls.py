@@ -4,13 +4,10 @@ Facts
 - The longest matching name wins, as for requests (Gateway API, GatewaySpec.listeners); a name that no listener
   has ends the handshake.
 - New certificates count from the next handshake on; connections that are open keep theirs.
-- The ``ssl`` module reads keys from files only, so they pass through a folder of the process's own.
 """
 
 import ssl
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.matching.hostname import covers, precedence
@@ -72,13 +69,9 @@ def _loaded(tls: ListenerTLS) -> ssl.SSLContext:
     context = _context()
     # The connection verifies with the authorities of the context that was chosen, in the mode of the first.
     _ask_clients(context, tls)
-    with tempfile.TemporaryDirectory(prefix="gateway-filters-") as folder:
-        for number, pair in enumerate(tls.certificates):
-            file = Path(folder) / f"{number}.pem"
-            file.touch(mode=0o600)
-            file.write_text(f"{pair.certificate}\n{pair.key}\n")
-            try:
-                context.load_cert_chain(file)
-            except (ssl.SSLError, ValueError) as error:
-                raise ConfigurationError(f"a listener's certificate cannot be used: {error}") from None
+    for pair in tls.certificates:
+        try:
+            pair.load_into(context)
+        except (ssl.SSLError, ValueError) as error:
+            raise ConfigurationError(f"a listener's certificate cannot be used: {error}") from None
     return context

@@ -19,9 +19,9 @@ from gateway_filters.gateway_api.load import Translation, Translator
 from gateway_filters.gateway_api.objects import Loader, Objects
 from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
-from gateway_filters.routing import Listener
+from gateway_filters.routing import Listener, Socket, by_socket
 from gateway_filters.secrets import SecretStore
-from gateway_filters.serving import Serving, Snapshot, Socket
+from gateway_filters.serving import Serving, Snapshot
 from gateway_filters.sockets import Door, open_door
 
 _log = logging.getLogger("gateway_filters.run")
@@ -87,7 +87,7 @@ class Runner:
         for problem in translation.problems:
             _log.warning("%s", problem)
         self._serving.swap(snapshot)
-        await self._show(_by_socket(translation.listeners), first=first)
+        await self._show(by_socket(translation.listeners), first=first)
         if self._status is not None:
             await asyncio.to_thread(write_statuses, self._status, translation)
         return True
@@ -147,14 +147,6 @@ class Runner:
                 _log.exception("reloading failed; what was served before is served on")
             else:
                 _log.log(logging.INFO if changed else logging.DEBUG, "reloaded" if changed else "nothing changed")
-
-
-def _by_socket(listeners: Sequence[Listener]) -> dict[Socket, list[Listener]]:
-    found: dict[Socket, list[Listener]] = {}
-    for listener in listeners:
-        for address in listener.addresses:
-            found.setdefault((address, listener.port), []).append(listener)
-    return found
 
 
 def _fits(door: Door, listeners: list[Listener] | None) -> bool:

@@ -20,7 +20,7 @@ from gateway_filters.asgi.scope import request_head
 from gateway_filters.assembly import Upstreams, assemble, route_app
 from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import host_of
-from gateway_filters.routing import Backend, Listener, ListenerTable, Route
+from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Socket, by_socket
 from gateway_filters.upstream import Clocks, Resolver, client_context
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.dynamic import DynamicUpstream
@@ -28,9 +28,6 @@ from gateway_filters.upstream.endpoints import reach
 
 LISTENER = "gateway_filters.listener"
 """In ``scope["state"]``: the host name of the listener that a TLS connection was made for."""
-
-Socket = tuple[str, int]
-"""Address and port that a listener is bound to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +100,12 @@ class Serving:
 
     def _snapshot(self, listeners: tuple[Listener, ...]) -> Snapshot:
         plain = tuple(each for each in listeners if each.protocol == "HTTP")
-        sockets: dict[Socket, list[Listener]] = {}
-        for listener in listeners:
-            for address in listener.addresses:
-                sockets.setdefault((address, listener.port), []).append(listener)
+        sockets = by_socket(listeners)
         # Sockets with the same listeners, which mostly means all of them, share one table.
         tables = {here: ListenerTable(here) for here in {plain, *map(tuple, sockets.values())}}
         apps = {here: self._assembled(here, table) for here, table in tables.items()}
-        by_socket = {socket: apps[tuple(here)] for socket, here in sockets.items()}
-        return Snapshot(listeners, tables[plain], apps[plain], by_socket)
+        found = {socket: apps[tuple(here)] for socket, here in sockets.items()}
+        return Snapshot(listeners, tables[plain], apps[plain], found)
 
     def _assembled(self, listeners: tuple[Listener, ...], table: ListenerTable) -> ASGIApp:
         app = assemble(table, self._routes.app_of, self._otherwise, ingress_head)

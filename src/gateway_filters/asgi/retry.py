@@ -25,10 +25,10 @@ from gateway_filters.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
+from gateway_filters.message.head import IDEMPOTENT
 
 _log = logging.getLogger("gateway_filters")
 
-_IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 # No pause is longer than so many times the first one, as in Envoy.
 _LONGEST_PAUSE = 10
 
@@ -103,7 +103,7 @@ class Retrying:
     def _repeatable(self, error: UpstreamError, scope: Scope, replay: Replay) -> bool:
         if not isinstance(error, UpstreamUnreachable | UpstreamTimeout):
             return False
-        if scope["method"] not in _IDEMPOTENT and not isinstance(error, NotConnected):
+        if scope["method"] not in IDEMPOTENT and not isinstance(error, NotConnected):
             _log.info("%s is not tried again, since it may have been carried out: %s", scope["method"], error)
             return False
         return self._kept(replay, error)

@@ -1,9 +1,7 @@
 """Certificates that Gateways name: whether a reference leads to a usable pair."""
 
 import ssl
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.grants import granted
@@ -17,6 +15,9 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.translation import Context, text_of
 from gateway_filters.routing import CertificatePair
+
+CA_KEY = "ca.crt"
+"""The key under which a ConfigMap or Secret holds CA certificates."""
 
 
 def certificate_of(
@@ -58,38 +59,34 @@ def _authority(context: Context, owner: Resource, ref: ObjectReference, conditio
         conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
         return None
     found = context.objects.find(ref.group, ref.kind, namespace, ref.name)
-    text = text_of(found, "ca.crt") if isinstance(found, (ConfigMap, Secret)) else None
-    if text is None or not _loads(text):
+    text = authorities_in(found)
+    if text is None:
         conditions.fail("ResolvedRefs", "InvalidCACertificateRef", f"{subject} has no CA certificates")
         return None
     return text
 
 
-def _loads(bundle: str) -> bool:
+def authorities_in(found: Resource | None) -> str | None:
+    """The CA certificates that a ConfigMap or Secret holds, as PEM text; None where there are none."""
+    text = text_of(found, CA_KEY) if isinstance(found, (ConfigMap, Secret)) else None
+    if text is None:
+        return None
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(cadata=bundle)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
     except (ssl.SSLError, ValueError):
-        return False
-    return True
+        return None
+    return text
 
 
 def _pair(found: Resource | None) -> CertificatePair | None:
     if not isinstance(found, Secret):
         return None
     certificate, key = text_of(found, "tls.crt"), text_of(found, "tls.key")
-    if certificate is None or key is None or not _match(certificate, key):
+    if certificate is None or key is None:
         return None
-    return CertificatePair(certificate, key)
-
-
-def _match(certificate: str, key: str) -> bool:
-    # The ssl module reads keys from files only; the folder is the process's own and goes at once.
-    with tempfile.TemporaryDirectory(prefix="gateway-filters-") as folder:
-        pair = Path(folder) / "pair.pem"
-        pair.touch(mode=0o600)
-        pair.write_text(f"{certificate}\n{key}\n")
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(pair)
-        except (ssl.SSLError, ValueError):
-            return False
-    return True
+    pair = CertificatePair(certificate, key)
+    try:
+        pair.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    except (ssl.SSLError, ValueError):
+        return None
+    return pair

@@ -3,27 +3,23 @@
 A policy that cannot be met makes its backend unusable: never is a request sent in plain text instead.
 """
 
-import ssl
 from collections.abc import Iterator
 
+from gateway_filters.gateway_api.certificates import CA_KEY, authorities_in
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
 from gateway_filters.gateway_api.resources import (
     Backend,
     BackendTLSPolicy,
-    ConfigMap,
     LocalObjectReference,
     PolicyTargetReference,
-    Secret,
     Service,
 )
-from gateway_filters.gateway_api.translation import Context, age, qualified, text_of
+from gateway_filters.gateway_api.translation import Context, age, qualified
 from gateway_filters.routing import BackendTLS
 
 Target = tuple[str, str, str, str, str | None]
 """Namespace, group, kind, name and section of what a policy is for."""
-
-CA_KEY = "ca.crt"
 
 
 class UnmetPolicyError(Exception):
@@ -110,8 +106,8 @@ class TLSPolicies:
             conditions.fail("ResolvedRefs", "InvalidKind", f"CA certificates cannot be in a {ref.kind}")
             return None
         found = self._context.objects.find("", ref.kind, namespace_of(policy), ref.name)
-        text = text_of(found, CA_KEY) if isinstance(found, (ConfigMap, Secret)) else None
-        if text is None or not _is_bundle(text):
+        text = authorities_in(found)
+        if text is None:
             sentence = f"{ref.kind} {ref.name} has no CA certificates under {CA_KEY}"
             conditions.fail("ResolvedRefs", "InvalidCACertificateRef", sentence)
             return None
@@ -128,11 +124,3 @@ def _sections(target: Backend | Service) -> set[str]:
         return {port.name for port in target.spec.ports if port.name}
     addresses = [each.fqdn or each.ip for each in target.spec.endpoints]
     return {str(each.port) for each in addresses if each is not None}
-
-
-def _is_bundle(text: str) -> bool:
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
-    except (ssl.SSLError, ValueError):
-        return False
-    return True

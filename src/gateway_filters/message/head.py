@@ -7,6 +7,9 @@ host rewrite touches no list and a Host can neither be doubled nor removed by a 
 
 from gateway_filters.message.headers import Headers, first, replaced, values, without
 
+IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+"""Methods that may be sent twice (RFC 9110 9.2.2), as text."""
+
 
 class RequestHead:
     """The head of a request.

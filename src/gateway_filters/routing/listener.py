@@ -5,16 +5,9 @@ from dataclasses import dataclass, field
 
 from gateway_filters.matching.hostname import covers, host_of, precedence
 from gateway_filters.message.head import RequestHead
+from gateway_filters.routing.certificate import CertificatePair
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.table import RouteTable
-
-
-@dataclass(frozen=True, slots=True)
-class CertificatePair:
-    """A certificate with its chain, and its private key, both PEM text; shown nowhere."""
-
-    certificate: str = field(repr=False)
-    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +38,19 @@ class Listener:
     addresses: tuple[str, ...] = ()
     protocol: str = "HTTP"
     tls: ListenerTLS | None = None
+
+
+Socket = tuple[str, int]
+"""Address and port that a listener is bound to."""
+
+
+def by_socket(listeners: Iterable[Listener]) -> dict[Socket, list[Listener]]:
+    """The listeners of each socket, in the order given."""
+    found: dict[Socket, list[Listener]] = {}
+    for listener in listeners:
+        for address in listener.addresses:
+            found.setdefault((address, listener.port), []).append(listener)
+    return found
 
 
 class ListenerTable:

@@ -12,11 +12,9 @@ import re
 from typing import Literal
 
 from gateway_filters.errors import BadRequest
+from gateway_filters.message.head import IDEMPOTENT
 from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.transport import Framing, OutgoingRequest
-
-IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
-"""Methods that may be sent twice (RFC 9110 9.2.2)."""
 
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_A_TARGET = re.compile(rb"[^!-~]")

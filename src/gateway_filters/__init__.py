@@ -38,14 +38,12 @@ from gateway_filters.gateway import Gateway, GatewayMiddleware, routes_of
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.matching import (
     CookieMatch,
-    CookieRegexMatch,
     ExactMatch,
     HeaderMatch,
-    HeaderRegexMatch,
     Match,
     PrefixMatch,
     QueryParamMatch,
-    QueryParamRegexMatch,
+    Regex,
     RegexMatch,
 )
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
@@ -88,7 +86,6 @@ __all__ = [
     "Clocks",
     "ConfigurationError",
     "CookieMatch",
-    "CookieRegexMatch",
     "CredentialInjection",
     "DirectResponse",
     "DirectorySecret",
@@ -104,7 +101,6 @@ __all__ = [
     "GatewayFiltersError",
     "GatewayMiddleware",
     "HeaderMatch",
-    "HeaderRegexMatch",
     "HostFromHeader",
     "HostFromPath",
     "Listener",
@@ -118,8 +114,8 @@ __all__ = [
     "PathPrefix",
     "PrefixMatch",
     "QueryParamMatch",
-    "QueryParamRegexMatch",
     "Refusal",
+    "Regex",
     "RegexMatch",
     "ReplaceFullPath",
     "ReplacePrefixMatch",

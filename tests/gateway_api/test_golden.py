@@ -22,15 +22,7 @@ import yaml
 from gateway_filters.errors import RouteRefused
 from gateway_filters.filters import Refusal
 from gateway_filters.gateway_api.load import Translation, translate_files
-from gateway_filters.matching import (
-    CookieMatch,
-    ExactMatch,
-    HeaderMatch,
-    Match,
-    PrefixMatch,
-    QueryParamMatch,
-    RegexMatch,
-)
+from gateway_filters.matching import ExactMatch, FieldMatch, Match, PrefixMatch, RegexMatch
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.routing import (
     Backend,
@@ -125,8 +117,8 @@ def _mapping(value: object) -> object:
     name = type(value).__name__
     if isinstance(value, (Refusal, MissingSecret)):
         return {"type": name}  # what they hold is a sentence for the log
-    if isinstance(value, (HeaderMatch, QueryParamMatch, CookieMatch)):
-        return f"{value.name}={value.value}"
+    if isinstance(value, FieldMatch):
+        return f"{value.name}{'=' if value.exact else ' matches '}{value.text}"
     if isinstance(value, (ExactMatch, PrefixMatch, RegexMatch)):
         return f"{name} {value.value}"
     if isinstance(value, Endpoint):

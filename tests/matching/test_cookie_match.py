@@ -1,11 +1,11 @@
-"""CookieMatch and CookieRegexMatch: the first cookie of a name (Envoy Gateway, HTTPRouteFilter.matches)."""
+"""CookieMatch: the first cookie of a name (Envoy Gateway, HTTPRouteFilter.matches)."""
 
 from importlib.util import find_spec
 
 import pytest
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.matching import CookieMatch, CookieRegexMatch, HeaderMatch, Match, QueryParamMatch
+from gateway_filters.matching import CookieMatch, HeaderMatch, Match, QueryParamMatch, Regex
 from gateway_filters.message.head import RequestHead
 
 needs_re2 = pytest.mark.skipif(find_spec("re2") is None, reason="the extra gateway-filters[re2] is not installed")
@@ -59,7 +59,7 @@ def test_cookies(lines: tuple[bytes, ...], reason: str | None) -> None:
 )
 def test_cookies_by_pattern(lines: tuple[bytes, ...], reason: str | None) -> None:
     """The expression must take all of the first cookie's value."""
-    assert CookieRegexMatch("user", "a[0-9]+").mismatch(_head(*lines)) == reason
+    assert CookieMatch("user", Regex("a[0-9]+")).mismatch(_head(*lines)) == reason
 
 
 def test_all_cookies_of_a_match_count() -> None:

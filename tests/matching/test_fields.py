@@ -3,7 +3,7 @@
 import pytest
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.matching import HeaderMatch, QueryParamMatch
+from gateway_filters.matching import CookieMatch, HeaderMatch, QueryParamMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import Headers
 
@@ -75,5 +75,6 @@ def test_field_conditions_are_values() -> None:
     """Conditions are equal by what they ask for."""
     assert HeaderMatch("a", "1") == HeaderMatch("a", "1") != HeaderMatch("a", "2")
     assert QueryParamMatch("a", "1") == QueryParamMatch("a", "1") != QueryParamMatch("b", "1")
+    assert HeaderMatch("a", "1") not in (QueryParamMatch("a", "1"), CookieMatch("a", "1"))
     assert hash(HeaderMatch("a", "1")) == hash(HeaderMatch("a", "1"))
     assert repr(QueryParamMatch("a", "1")) == "QueryParamMatch(name='a', value='1')"

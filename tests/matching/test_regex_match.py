@@ -9,14 +9,13 @@ import pytest
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.matching import (
-    CookieRegexMatch,
+    CookieMatch,
     ExactMatch,
     HeaderMatch,
-    HeaderRegexMatch,
     Match,
     PrefixMatch,
     QueryParamMatch,
-    QueryParamRegexMatch,
+    Regex,
     RegexMatch,
 )
 from gateway_filters.message.head import RequestHead
@@ -65,7 +64,7 @@ def test_paths(value: str, path: bytes, matched: bool) -> None:
 )
 def test_headers(name: str, value: str, headers: Headers, reason: str | None) -> None:
     """As for exact values: lines of one name are joined, and Host is the authority."""
-    assert HeaderRegexMatch(name, value).mismatch(_head(headers=headers)) == reason
+    assert HeaderMatch(name, Regex(value)).mismatch(_head(headers=headers)) == reason
 
 
 @needs_re2
@@ -83,7 +82,7 @@ def test_headers(name: str, value: str, headers: Headers, reason: str | None) ->
 )
 def test_query_parameters(query: bytes, reason: str | None) -> None:
     """As for exact values: the first of the name, decoded."""
-    assert QueryParamRegexMatch("a", "x.").mismatch(_head(query=query)) == reason
+    assert QueryParamMatch("a", Regex("x.")).mismatch(_head(query=query)) == reason
 
 
 @needs_re2
@@ -107,9 +106,9 @@ def test_order_of_paths(
 def test_exact_headers_win_over_as_many_patterns() -> None:
     """Where Gateway API's order leaves it open more exact headers win (Envoy Gateway), and only there."""
     exact = Match(headers=(HeaderMatch("a", "1"),))
-    pattern = Match(headers=(HeaderRegexMatch("a", "1"),))
+    pattern = Match(headers=(HeaderMatch("a", Regex("1")),))
     assert exact.precedence < pattern.precedence
-    more = Match(headers=(HeaderRegexMatch("a", "1"),), query_params=(QueryParamRegexMatch("q", "1"),))
+    more = Match(headers=(HeaderMatch("a", Regex("1")),), query_params=(QueryParamMatch("q", Regex("1")),))
     assert more.precedence < exact.precedence
 
 
@@ -117,26 +116,26 @@ def test_exact_headers_win_over_as_many_patterns() -> None:
 def test_only_the_first_condition_on_a_name_counts() -> None:
     """Later ones on the same header, in any case, or the same parameter are dropped (Gateway API)."""
     match = Match(
-        headers=(HeaderMatch("X-A", "1"), HeaderRegexMatch("x-a", "2"), HeaderMatch("x-b", "1")),
-        query_params=(QueryParamRegexMatch("q", "1"), QueryParamMatch("q", "2"), QueryParamMatch("Q", "3")),
+        headers=(HeaderMatch("X-A", "1"), HeaderMatch("x-a", Regex("2")), HeaderMatch("x-b", "1")),
+        query_params=(QueryParamMatch("q", Regex("1")), QueryParamMatch("q", "2"), QueryParamMatch("Q", "3")),
     )
     assert match == Match(
         headers=(HeaderMatch("X-A", "1"), HeaderMatch("x-b", "1")),
-        query_params=(QueryParamRegexMatch("q", "1"), QueryParamMatch("Q", "3")),
+        query_params=(QueryParamMatch("q", Regex("1")), QueryParamMatch("Q", "3")),
     )
     assert match.mismatch(_head(query=b"q=1&Q=3", headers=((b"x-a", b"1"), (b"x-b", b"1")))) is None
 
 
-def _header(value: str) -> HeaderRegexMatch:
-    return HeaderRegexMatch("a", value)
+def _header(value: str) -> HeaderMatch:
+    return HeaderMatch("a", Regex(value))
 
 
-def _parameter(value: str) -> QueryParamRegexMatch:
-    return QueryParamRegexMatch("a", value)
+def _parameter(value: str) -> QueryParamMatch:
+    return QueryParamMatch("a", Regex(value))
 
 
-def _cookie(value: str) -> CookieRegexMatch:
-    return CookieRegexMatch("a", value)
+def _cookie(value: str) -> CookieMatch:
+    return CookieMatch("a", Regex(value))
 
 
 BUILDERS = [
@@ -193,5 +192,6 @@ def test_a_hostile_path_is_quick(end: bytes) -> None:
 def test_conditions_are_values() -> None:
     """Equal when built alike, with a text that shows what they ask."""
     assert RegexMatch("a") == RegexMatch("a") != RegexMatch("b")
-    assert hash(HeaderRegexMatch("a", "b")) == hash(HeaderRegexMatch("a", "b"))
-    assert repr(QueryParamRegexMatch("a", "b")) == "QueryParamRegexMatch(name='a', value='b')"
+    assert HeaderMatch("a", Regex("b")) != HeaderMatch("a", "b")
+    assert hash(HeaderMatch("a", Regex("b"))) == hash(HeaderMatch("a", Regex("b")))
+    assert repr(QueryParamMatch("a", Regex("b"))) == "QueryParamMatch(name='a', value=Regex(pattern='b'))"

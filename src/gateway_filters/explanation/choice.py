@@ -78,8 +78,8 @@ class Choice:
             assert self.winner is not None
             return f"{self.winner.name} wins before it: {_ahead(self.winner, route)}"
         for header in route.match.headers:
-            if header.value and redaction.hides(header.name.lower().encode()):
-                reason = reason.replace(f" {header.value}", f" {header_value(header, redaction)}")
+            if header.text and redaction.hides(header.name.lower().encode()):
+                reason = reason.replace(f" {header.text}", f" {header_value(header, redaction)}")
         return reason
 
 

@@ -6,16 +6,7 @@ from typing import Any, cast
 
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.filters import Filter
-from gateway_filters.matching import (
-    CookieMatch,
-    ExactMatch,
-    HeaderMatch,
-    HeaderRegexMatch,
-    Match,
-    PathMatch,
-    PrefixMatch,
-    QueryParamMatch,
-)
+from gateway_filters.matching import ExactMatch, FieldMatch, HeaderMatch, Match, PathMatch, PrefixMatch
 
 _LONGEST = 60
 
@@ -39,15 +30,15 @@ def _conditions(match: Match, redaction: Redaction) -> Iterator[str]:
     yield _path(match.path)
     if match.method is not None:
         yield f"method {match.method}"
-    for header in match.headers:
-        verb = "is" if isinstance(header, HeaderMatch) else "matches"
-        yield f"header {header.name} {verb} {header_value(header, redaction)}"
-    for parameter in match.query_params:
-        verb = "is" if isinstance(parameter, QueryParamMatch) else "matches"
-        yield f"parameter {parameter.name} {verb} {parameter.value}"
-    for cookie in match.cookies:
-        verb = "is" if isinstance(cookie, CookieMatch) else "matches"
-        yield f"cookie {cookie.name} {verb} {cookie.value}"
+    for each in match.headers:
+        yield _field(each, header_value(each, redaction))
+    for each in (*match.query_params, *match.cookies):
+        yield _field(each, each.text)
+
+
+def _field(condition: FieldMatch, wanted: str) -> str:
+    verb = "is" if condition.exact else "matches"
+    return f"{condition.place.noun} {condition.name} {verb} {wanted}"
 
 
 def _path(path: PathMatch) -> str:
@@ -60,9 +51,9 @@ def _path(path: PathMatch) -> str:
             return f"path matches {path.value}"
 
 
-def header_value(header: HeaderMatch | HeaderRegexMatch, redaction: Redaction) -> str:
+def header_value(header: HeaderMatch, redaction: Redaction) -> str:
     """What a condition on a header wants, as it may be shown."""
-    return redaction.shown(header.name.lower().encode(), header.value.encode())
+    return redaction.shown(header.name.lower().encode(), header.text.encode())
 
 
 def _dataclass(value: object, redaction: Redaction) -> str:

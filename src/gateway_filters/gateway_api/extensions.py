@@ -14,13 +14,13 @@ from gateway_filters.filters import (
     URLRewrite,
 )
 from gateway_filters.filters.url_rewrite import HostnameModifier, PathModifier
-from gateway_filters.gateway_api.filters import EXTENSIONS, Cookies, FilterSite
+from gateway_filters.gateway_api.filters import EXTENSIONS, FilterSite
 from gateway_filters.gateway_api.grants import granted
+from gateway_filters.gateway_api.matches import cookies_of
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
     ENVOY_GROUP,
     ConfigMap,
-    CookieMatch,
     DirectResponseBody,
     EnvoyURLRewrite,
     HTTPRouteFilter,
@@ -28,8 +28,6 @@ from gateway_filters.gateway_api.resources import (
 from gateway_filters.gateway_api.resources import CredentialInjection as WrittenInjection
 from gateway_filters.gateway_api.resources import DirectResponse as WrittenResponse
 from gateway_filters.gateway_api.translation import qualified
-from gateway_filters.matching import CookieMatch as Cookie
-from gateway_filters.matching import CookieRegexMatch
 
 CREDENTIAL_KEY = "credential"
 """The key of a Secret that Envoy Gateway injects; its API names no other."""
@@ -45,20 +43,13 @@ def http_route_filter(name: str, site: FilterSite) -> Iterator[Filter]:
         yield site.missing("InvalidFilterRef", f"HTTPRouteFilter {name} does not exist", "extensionRef", "name")
         return
     spec = found.spec
-    site.cookies = tuple(_cookies(each.cookies) for each in spec.matches)
+    site.cookies = tuple(cookies_of(each.cookies) for each in spec.matches)
     if spec.url_rewrite is not None:
         yield _url_rewrite(spec.url_rewrite, site)
     if spec.direct_response is not None:
         yield _direct_response(found, spec.direct_response, site)
     if spec.credential_injection is not None:
         yield _credential_injection(found, spec.credential_injection, site)
-
-
-def _cookies(written: tuple[CookieMatch, ...]) -> Cookies:
-    return tuple(
-        Cookie(each.name, each.value) if each.type == "Exact" else CookieRegexMatch(each.name, each.value)
-        for each in written
-    )
 
 
 def _url_rewrite(written: EnvoyURLRewrite, site: FilterSite) -> Filter:

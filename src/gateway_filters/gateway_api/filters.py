@@ -21,11 +21,9 @@ from gateway_filters.filters import (
 )
 from gateway_filters.filters.url_rewrite import PathModifier
 from gateway_filters.gateway_api.documents import Location
+from gateway_filters.gateway_api.matches import Cookies
 from gateway_filters.gateway_api.resources import HTTPHeader, HTTPPathModifier, HTTPRoute, RouteFilter
 from gateway_filters.gateway_api.translation import Context
-from gateway_filters.matching import CookieMatch, CookieRegexMatch
-
-Cookies = tuple[CookieMatch | CookieRegexMatch, ...]
 
 
 @dataclass

@@ -8,23 +8,11 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.attachment import Attachment, Parent
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.listeners import ListenerView
+from gateway_filters.gateway_api.matches import match_of
 from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch
 from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, age, qualified
-from gateway_filters.matching import (
-    CookieMatch,
-    CookieRegexMatch,
-    ExactMatch,
-    HeaderMatch,
-    HeaderRegexMatch,
-    Match,
-    PathMatch,
-    PrefixMatch,
-    QueryParamMatch,
-    QueryParamRegexMatch,
-    RegexMatch,
-)
 from gateway_filters.routing import Route
 
 
@@ -99,7 +87,7 @@ class _Attaching:
         name = f"{view.route.name}/matches/{at}"
         try:
             for cookies in view.cookies:
-                yield replace(view.route, name=name, match=_match(written, cookies))
+                yield replace(view.route, name=name, match=match_of(written, cookies))
         except ConfigurationError as error:
             # What cannot be asked cannot be answered: without the match, nothing of it is served.
             view.unsupported.append(self._context.problem(self._route, location, str(error)))
@@ -114,33 +102,3 @@ class _Attaching:
         elif bad:
             sentence = f"Dropped Rule(s): {'; '.join(view.unsupported[0] for view in bad)}"
             parent.conditions.state("PartiallyInvalid", "UnsupportedValue", sentence)
-
-
-def _match(written: HTTPRouteMatch, cookies: tuple[CookieMatch | CookieRegexMatch, ...]) -> Match:
-    headers = {each.name.lower(): each for each in reversed(written.headers)}
-    parameters = {each.name: each for each in reversed(written.query_params)}
-    return Match(
-        path=_path(written),
-        method=written.method,
-        headers=tuple(
-            HeaderMatch(each.name, each.value) if each.type == "Exact" else HeaderRegexMatch(each.name, each.value)
-            for each in reversed(headers.values())
-        ),
-        query_params=tuple(
-            QueryParamMatch(each.name, each.value)
-            if each.type == "Exact"
-            else QueryParamRegexMatch(each.name, each.value)
-            for each in reversed(parameters.values())
-        ),
-        cookies=cookies,
-    )
-
-
-def _path(written: HTTPRouteMatch) -> PathMatch:
-    match written.path.type:
-        case "Exact":
-            return ExactMatch(written.path.value)
-        case "RegularExpression":
-            return RegexMatch(written.path.value)
-        case _:
-            return PrefixMatch(written.path.value)

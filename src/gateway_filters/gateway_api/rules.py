@@ -10,6 +10,7 @@ from gateway_filters.gateway_api import extensions as _extensions  # adds its ro
 from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_backend, stranded, with_fallbacks
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import FilterSite, translate_filter
+from gateway_filters.gateway_api.matches import Cookies
 from gateway_filters.gateway_api.resources import (
     HTTPBackendRef,
     HTTPExternalAuth,
@@ -22,7 +23,6 @@ from gateway_filters.gateway_api.resources import SessionPersistence as WrittenP
 from gateway_filters.gateway_api.resources.scalars import milliseconds
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, qualified
-from gateway_filters.matching import CookieMatch, CookieRegexMatch
 from gateway_filters.message.text import header_name
 from gateway_filters.routing import (
     Backend,
@@ -47,7 +47,7 @@ class RuleView:
     """What a rule means, as a route without a match, and what is wrong with it."""
 
     route: Route
-    cookies: tuple[tuple[CookieMatch | CookieRegexMatch, ...], ...] = ((),)
+    cookies: tuple[Cookies, ...] = ((),)
     unresolved: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     unsupported: list[str] = field(default_factory=list[str])
 

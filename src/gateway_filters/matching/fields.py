@@ -1,155 +1,79 @@
-"""Conditions on headers, query parameters and cookies, by value or by regular expression (RE2, all of the value).
+"""Conditions on headers, query parameters and cookies: a way to find the field, and a way to compare its value.
 
-Rules: Gateway API, HTTPHeaderMatch and HTTPQueryParamMatch; Envoy Gateway, HTTPCookieMatch. The kinds with a
-regular expression raise ``ConfigurationError`` for one that RE2 refuses, and without the extra ``re2``.
+Rules: Gateway API, HTTPHeaderMatch and HTTPQueryParamMatch; Envoy Gateway, HTTPCookieMatch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
 from urllib.parse import unquote_to_bytes
 
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.regex import Pattern, compile_re2
+from gateway_filters.message.regex import compile_re2
 from gateway_filters.message.text import field_value, header_name, settle, token, utf8
 
 
 @dataclass(frozen=True, slots=True)
-class HeaderMatch:
-    """The header ``name`` (any case) has exactly ``value``; several lines of it count as joined by commas."""
+class Regex:
+    """A value that all of ``pattern`` (RE2) matches; the condition that it stands in compiles it."""
+
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where fields of one kind stand: what they are called, how names and values are encoded, how one is found."""
+
+    noun: str
+    name: Callable[[str], bytes]
+    value: Callable[[str, str], bytes]
+    find: Callable[[RequestHead, bytes], bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """The field ``name`` has a ``value``: exactly this text, or one that a ``Regex`` matches.
+
+    Raises ``ConfigurationError`` for a name or value that no request can have, for an expression that RE2
+    refuses, and for any expression without the extra ``re2``.
+    """
 
     name: str
-    value: str
+    value: str | Regex
     _name: bytes = field(init=False, repr=False, compare=False)
-    _value: bytes = field(init=False, repr=False, compare=False)
+    _fits: Callable[[bytes], object] = field(init=False, repr=False, compare=False)
+
+    place: ClassVar[Place]
 
     def __post_init__(self) -> None:
+        what = f"value of {self.place.noun} {self.name!r}"
+        exactly = isinstance(self.value, str)
         settle(
             self,
-            _name=header_name(self.name),
-            _value=field_value(self.value, f"value of header {self.name!r}"),
+            _name=self.place.name(self.name),
+            _fits=self.place.value(self.text, what).__eq__ if exactly else compile_re2(self.text, what).fullmatch,
         )
+
+    @property
+    def exact(self) -> bool:
+        """Whether the value is compared as it is."""
+        return isinstance(self.value, str)
+
+    @property
+    def text(self) -> str:
+        """The value, or the expression that it has to match."""
+        return self.value if isinstance(self.value, str) else self.value.pattern
 
     def mismatch(self, head: RequestHead) -> str | None:
         """Why the request is not matched; None when it is."""
-        found = _header(head, self._name)
+        found = self.place.find(head, self._name)
+        if found is not None and self._fits(found):
+            return None
+        subject = f"{self.place.noun} {self.name}"
         if found is None:
-            return f"header {self.name} is absent"
-        return None if found == self._value else f"header {self.name} is not {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderRegexMatch:
-    """The header ``name`` (any case) matches ``value``; several lines of it count as joined by commas."""
-
-    name: str
-    value: str
-    _name: bytes = field(init=False, repr=False, compare=False)
-    _pattern: Pattern = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        settle(
-            self,
-            _name=header_name(self.name),
-            _pattern=compile_re2(self.value, f"value of header {self.name!r}"),
-        )
-
-    def mismatch(self, head: RequestHead) -> str | None:
-        """Why the request is not matched; None when it is."""
-        found = _header(head, self._name)
-        if found is None:
-            return f"header {self.name} is absent"
-        return None if self._pattern.fullmatch(found) else f"header {self.name} does not match {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryParamMatch:
-    """The first query parameter ``name`` has exactly ``value``; both compare with regard to case."""
-
-    name: str
-    value: str
-    _name: bytes = field(init=False, repr=False, compare=False)
-    _value: bytes = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        settle(
-            self, _name=utf8(self.name, "parameter name"), _value=utf8(self.value, f"value of parameter {self.name!r}")
-        )
-
-    def mismatch(self, head: RequestHead) -> str | None:
-        """Why the request is not matched; None when it is."""
-        found = _parameter(head, self._name)
-        if found is None:
-            return f"parameter {self.name} is absent"
-        return None if found == self._value else f"parameter {self.name} is not {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class QueryParamRegexMatch:
-    """The first query parameter ``name`` (with regard to case) matches ``value`` once it is decoded."""
-
-    name: str
-    value: str
-    _name: bytes = field(init=False, repr=False, compare=False)
-    _pattern: Pattern = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        settle(
-            self,
-            _name=utf8(self.name, "parameter name"),
-            _pattern=compile_re2(self.value, f"value of parameter {self.name!r}"),
-        )
-
-    def mismatch(self, head: RequestHead) -> str | None:
-        """Why the request is not matched; None when it is."""
-        found = _parameter(head, self._name)
-        if found is None:
-            return f"parameter {self.name} is absent"
-        return None if self._pattern.fullmatch(found) else f"parameter {self.name} does not match {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class CookieMatch:
-    """The first cookie ``name`` (with regard to case) has exactly ``value``; quotes round it do not count."""
-
-    name: str
-    value: str
-    _name: bytes = field(init=False, repr=False, compare=False)
-    _value: bytes = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        settle(
-            self, _name=token(self.name, "cookie name"), _value=utf8(self.value, f"value of parameter {self.name!r}")
-        )
-
-    def mismatch(self, head: RequestHead) -> str | None:
-        """Why the request is not matched; None when it is."""
-        found = _cookie(head, self._name)
-        if found is None:
-            return f"cookie {self.name} is absent"
-        return None if found == self._value else f"cookie {self.name} is not {self.value}"
-
-
-@dataclass(frozen=True, slots=True)
-class CookieRegexMatch:
-    """The first cookie ``name`` (with regard to case) matches ``value``; quotes round it do not count."""
-
-    name: str
-    value: str
-    _name: bytes = field(init=False, repr=False, compare=False)
-    _pattern: Pattern = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        settle(
-            self,
-            _name=token(self.name, "cookie name"),
-            _pattern=compile_re2(self.value, f"value of cookie {self.name!r}"),
-        )
-
-    def mismatch(self, head: RequestHead) -> str | None:
-        """Why the request is not matched; None when it is."""
-        found = _cookie(head, self._name)
-        if found is None:
-            return f"cookie {self.name} is absent"
-        return None if self._pattern.fullmatch(found) else f"cookie {self.name} does not match {self.value}"
+            return f"{subject} is absent"
+        return f"{subject} {'is not' if self.exact else 'does not match'} {self.text}"
 
 
 def _header(head: RequestHead, name: bytes) -> bytes | None:
@@ -182,3 +106,24 @@ def _cookie(head: RequestHead, wanted: bytes) -> bytes | None:
 def _unquoted(value: bytes) -> bytes:
     # RFC 6265 4.1.1: a value may stand in quotes; like Envoy we do not count them to it.
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] == ord('"') else value
+
+
+class HeaderMatch(FieldMatch):
+    """The header ``name`` (any case) has the ``value``; several lines of it count as joined by commas."""
+
+    __slots__ = ()
+    place = Place("header", header_name, field_value, _header)
+
+
+class QueryParamMatch(FieldMatch):
+    """The first query parameter ``name`` has the ``value`` once decoded; name and value count case."""
+
+    __slots__ = ()
+    place = Place("parameter", partial(utf8, what="parameter name"), utf8, _parameter)
+
+
+class CookieMatch(FieldMatch):
+    """The first cookie ``name`` (with regard to case) has the ``value``; quotes round it do not count."""
+
+    __slots__ = ()
+    place = Place("cookie", partial(token, what="cookie name"), utf8, _cookie)

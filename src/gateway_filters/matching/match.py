@@ -4,22 +4,12 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gateway_filters.matching.fields import (
-    CookieMatch,
-    CookieRegexMatch,
-    HeaderMatch,
-    HeaderRegexMatch,
-    QueryParamMatch,
-    QueryParamRegexMatch,
-)
+from gateway_filters.matching.fields import CookieMatch, FieldMatch, HeaderMatch, QueryParamMatch
 from gateway_filters.matching.path import PathMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.text import settle, token
 
 C = TypeVar("C")
-
-Condition = HeaderMatch | HeaderRegexMatch | QueryParamMatch | QueryParamRegexMatch | CookieMatch | CookieRegexMatch
-"""What may be asked besides path and method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +22,11 @@ class Match:
 
     path: PathMatch = field(default_factory=PrefixMatch)
     method: str | None = None
-    headers: tuple[HeaderMatch | HeaderRegexMatch, ...] = ()
-    query_params: tuple[QueryParamMatch | QueryParamRegexMatch, ...] = ()
-    cookies: tuple[CookieMatch | CookieRegexMatch, ...] = ()
+    headers: tuple[HeaderMatch, ...] = ()
+    query_params: tuple[QueryParamMatch, ...] = ()
+    cookies: tuple[CookieMatch, ...] = ()
     _method: bytes | None = field(init=False, repr=False, compare=False)
-    _conditions: tuple[Condition, ...] = field(init=False, repr=False, compare=False)
+    _conditions: tuple[FieldMatch, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         headers = _first_of_each((each.name.lower(), each) for each in self.headers)
@@ -52,7 +42,7 @@ class Match:
         Exact path, then the longer path, then a method, then more headers, then more query parameters. Where
         that leaves it open, Envoy Gateway's: more exact headers, then more cookies.
         """
-        exact = sum(isinstance(each, HeaderMatch) for each in self.headers)
+        exact = sum(each.exact for each in self.headers)
         fields = (-len(self.headers), -len(self.query_params), -exact, -len(self.cookies))
         return (*self.path.precedence, self.method is None, *fields)
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from gateway_filters.matching.hostname import covers, host_of, precedence
-from gateway_filters.message.head import RequestHead
+from gateway_filters.matching.hostname import precedence
 from gateway_filters.routing.certificate import CertificatePair
+from gateway_filters.routing.hosts import finder, fitting
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.table import RouteTable
 
@@ -57,29 +57,21 @@ class ListenerTable:
     """Listeners that share a socket, most specific host name first (Gateway API, listener isolation).
 
     Only the routes of the one listener that fits best are candidates. Listeners of one host name count as one.
+    ``find(head)`` gives the route that takes the request, or None.
     """
 
     def __init__(self, listeners: Iterable[Listener]) -> None:
-        by_hostname: dict[str | None, list[Route]] = {}
+        routes: dict[str | None, list[Route]] = {}
         for listener in listeners:
-            by_hostname.setdefault(listener.hostname, []).extend(listener.routes)
-        ordered = sorted(by_hostname, key=precedence)
-        self._tables = tuple((hostname, RouteTable(by_hostname[hostname])) for hostname in ordered)
-        # Where no listener asks for a host name, nobody has to look at the request's.
-        self._only = self._tables[0][1] if ordered == [None] else None
+            routes.setdefault(listener.hostname, []).extend(listener.routes)
+        self._tables = {hostname: RouteTable(routes[hostname]) for hostname in sorted(routes, key=precedence)}
+        self.find = finder({hostname: table.find for hostname, table in self._tables.items()}, isolated=True)
 
     @property
     def routes(self) -> tuple[Route, ...]:
         """All routes, in the order in which they win."""
-        return tuple(route for _, table in self._tables for route in table.routes)
+        return tuple(route for table in self._tables.values() for route in table.routes)
 
     def isolated(self, host: str) -> tuple[str | None, RouteTable] | None:
         """The host name of the listeners that requests for ``host`` belong to, and their routes; or None."""
-        return next((each for each in self._tables if covers(each[0], host)), None)
-
-    def find(self, head: RequestHead) -> Route | None:
-        """The route that takes the request, or None."""
-        if self._only is not None:
-            return self._only.find(head)
-        found = self.isolated(host_of(head.authority))
-        return None if found is None else found[1].find(head)
+        return next(fitting(self._tables, host), None)

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from gateway_filters.matching.hostname import host_of, parents
 from gateway_filters.matching.path import ExactMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
+from gateway_filters.routing.hosts import finder
 from gateway_filters.routing.route import Route
 
 # What clients send must not fill the memory: at most so many paths, of so many bytes, with so many routes each.
@@ -15,27 +15,17 @@ _FEW = 8
 
 
 class RouteTable:
-    """Routes by precedence; of equal ones the one given first wins."""
+    """Routes by precedence; of equal ones the one given first wins.
+
+    ``find(head)`` gives the route that takes the request, or None.
+    """
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(sorted(routes, key=lambda route: route.precedence))
-        self._by_hostname: dict[str | None, _PathIndex] = {}
+        by_hostname: dict[str | None, _PathIndex] = {}
         for route in self.routes:
-            self._by_hostname.setdefault(route.hostname, _PathIndex()).add(route)
-        # Where no route asks for a host name, nobody has to look at the request's.
-        self._hostless = self._by_hostname.get(None) if len(self._by_hostname) == 1 else None
-
-    def find(self, head: RequestHead) -> Route | None:
-        """The route that takes the request, or None."""
-        if self._hostless is not None:
-            return self._hostless.find(head)
-        host = host_of(head.authority)
-        for hostname in (host, *parents(host), None):
-            index = self._by_hostname.get(hostname)
-            found = None if index is None else index.find(head)
-            if found is not None:
-                return found
-        return None
+            by_hostname.setdefault(route.hostname, _PathIndex()).add(route)
+        self.find = finder({hostname: index.find for hostname, index in by_hostname.items()}, isolated=False)
 
 
 class _PathIndex:

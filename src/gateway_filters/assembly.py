@@ -31,6 +31,7 @@ from gateway_filters.asgi.filtered import FilteredApp
 from gateway_filters.asgi.mirror import Mirroring
 from gateway_filters.asgi.retry import Retrying
 from gateway_filters.asgi.session import StickyChoice
+from gateway_filters.asgi.shell import Serve, serving
 from gateway_filters.errors import GatewayFiltersError, RouteRefused, UpstreamUnreachable
 from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal
 from gateway_filters.message.head import RequestHead
@@ -62,9 +63,9 @@ def assemble(
     ``app_of`` gives the app behind a route, ``ingress`` makes the canonical head that is matched, or raises
     ``BadRequest``.
     """
-    apps = {id(route): app_of(route) for route in table.routes}
+    apps = {id(route): serving(app_of(route)) for route in table.routes}
 
-    def choose(head: RequestHead) -> ASGIApp | None:
+    def choose(head: RequestHead) -> Serve | None:
         route = table.find(head)
         return None if route is None else apps[id(route)]
 

@@ -5,7 +5,7 @@ those that are gone close theirs when their last exchange has ended.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,9 +17,11 @@ from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
+from gateway_filters.asgi.shell import Shell
 from gateway_filters.assembly import Upstreams, assemble, route_app
 from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import host_of
+from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Socket, by_socket
 from gateway_filters.upstream import Clocks, Resolver, client_context
 from gateway_filters.upstream.app import BareUpstream
@@ -71,15 +73,15 @@ class Serving:
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request by its host name, whatever socket it came in at."""
-        await self._now.everywhere(scope, receive, send)
+        return self._now.everywhere(scope, receive, send)
 
     def at(self, socket: Socket) -> ASGIApp:
         """The app for the requests of one socket: only that socket's listeners count."""
 
-        async def app(scope: Scope, receive: Receive, send: Send) -> None:
-            await self._now.by_socket.get(socket, self._otherwise)(scope, receive, send)
+        def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+            return self._now.by_socket.get(socket, self._otherwise)(scope, receive, send)
 
         return app
 
@@ -112,23 +114,21 @@ class Serving:
         return _Directed(app, table) if any(each.protocol == "HTTPS" for each in listeners) else app
 
 
-class _Directed:
+class _Directed(Shell):
     """Turns away requests that came over TLS meant for another listener (Gateway API, misdirected requests).
 
     421 where another listener of the socket fits the Host better than the one that the TLS name chose.
     """
 
     def __init__(self, app: ASGIApp, table: ListenerTable) -> None:
-        self._app = app
+        super().__init__(app)
         self._table = table
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            best = self._table.isolated(host_of(request_head(scope).authority))
-            if best is not None and best[0] != scope["state"].get(LISTENER):
-                await send_reply(misdirected(), send)
-                return
-        await self._app(scope, receive, send)
+    def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        best = self._table.isolated(host_of(head.authority))
+        if best is not None and best[0] != scope["state"].get(LISTENER):
+            return send_reply(misdirected(), send)
+        return self._serve(head, scope, receive, send)
 
 
 class _RouteApps:

@@ -80,6 +80,7 @@ def _server(app: ASGIApp, tls: FrontendTLS | None) -> "Server":
     config = Config(
         app,
         http=GatewayProtocol,
+        interface="asgi3",
         lifespan="off",
         # The answers are the upstream's: no header of our own.
         server_header=False,

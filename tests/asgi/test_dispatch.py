@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from starlette.types import ASGIApp
 
 from asgi_driver import Driver, Inner, exchange, http_scope, json_error
 from gateway_filters import ConfigurationError, PathPrefix, RequestHead
 from gateway_filters.asgi.choice import WeightedChoice
 from gateway_filters.asgi.dispatch import Dispatch, no_route
+from gateway_filters.asgi.shell import Serve, serving
 
 
 async def test_no_route() -> None:
@@ -32,10 +32,10 @@ async def test_dispatch() -> None:
     """The app that is chosen for the head gets the very scope; without one it is ``otherwise``."""
     chosen, otherwise = Inner(), Inner()
 
-    def choose(head: RequestHead) -> ASGIApp | None:
-        return chosen if head.path == b"/a%2Fb" else None
+    def choose(head: RequestHead) -> Serve | None:
+        return serving(chosen) if head.path == b"/a%2Fb" else None
 
-    app = Dispatch(choose, otherwise)
+    app = Dispatch(choose, otherwise, ingress=lambda head: head)
     first, second = http_scope("/a%2Fb"), http_scope("/a/b")
     await exchange(app, first)
     await exchange(app, second)
@@ -48,11 +48,11 @@ async def test_other_scopes_go_otherwise(kind: str) -> None:
     """Scopes of other types are never asked about and go to ``otherwise`` untouched."""
     otherwise = Inner()
 
-    def choose(head: RequestHead) -> ASGIApp | None:
+    def choose(head: RequestHead) -> Serve | None:
         raise AssertionError("asked")
 
     given = {"type": kind}
-    async with Driver(Dispatch(choose, otherwise), given) as driver:
+    async with Driver(Dispatch(choose, otherwise, ingress=lambda head: head), given) as driver:
         await driver.end()
     assert otherwise.scopes[0] is given
 

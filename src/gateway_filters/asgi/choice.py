@@ -2,15 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from bisect import bisect
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import accumulate
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.shell import HeadApp, serving
+from gateway_filters.message.head import RequestHead
 
 
-class WeightedChoice:
+class WeightedChoice(HeadApp):
     """Sends each request to one of several apps, drawn with probability weight / sum of weights.
 
     ``choices`` are (app, weight) pairs with a sum above 0; weight 0 is never drawn. ``draw`` gives a number
@@ -20,14 +23,20 @@ class WeightedChoice:
     def __init__(self, choices: Sequence[tuple[ASGIApp, int]], *, draw: Callable[[], float] = random.random) -> None:
         self._bounds = [*accumulate(weight for _, weight in choices)]
         self._apps = [app for app, _ in choices]
+        self._serve = [serving(app) for app in self._apps]
         self._draw = draw
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Draw and call."""
-        ticket = self._draw() * self._bounds[-1]
-        chosen = next(app for app, bound in zip(self._apps, self._bounds, strict=True) if ticket < bound)
-        await chosen(scope, receive, send)
+        return self._serve[self._drawn()](head, scope, receive, send)
+
+    async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Draw and call."""
+        await self._apps[self._drawn()](scope, receive, send)
 
     async def aclose(self) -> None:
         """Close the apps, those of them that can be closed."""
         await asyncio.gather(*(close(app) for app in self._apps))
+
+    def _drawn(self) -> int:
+        return bisect(self._bounds, self._draw() * self._bounds[-1])

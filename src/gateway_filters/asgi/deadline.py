@@ -4,11 +4,12 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.shell import Shell
 from gateway_filters.errors import ConfigurationError, UpstreamAborted, UpstreamTimeout
+from gateway_filters.message.head import RequestHead
 
 
-class Deadline:
+class Deadline(Shell):
     """Gives ``app`` ``seconds`` for an ``http`` call, from the request's head to the end of the answer.
 
     When they are over the app is cancelled, and ``UpstreamTimeout`` is raised where the answer has not begun,
@@ -19,14 +20,11 @@ class Deadline:
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         if not seconds > 0:
             raise ConfigurationError(f"a deadline of {seconds} seconds is none: it must be above 0")
-        self.app = app
+        super().__init__(app)
         self._seconds = seconds
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app against the clock."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         started = complete = False
 
         async def watched(message: Message) -> None:
@@ -38,17 +36,13 @@ class Deadline:
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
-                await self.app(scope, receive, watched)
+                await self._serve(head, scope, receive, watched)
         except TimeoutError as error:
             if not limit.expired():
                 raise
             # Who has the whole answer misses nothing: only what the app did after it was cut off.
             if not complete:
                 raise self._expired(started=started) from error
-
-    async def aclose(self) -> None:
-        """Close the app inside, if it can be closed."""
-        await close(self.app)
 
     def _expired(self, *, started: bool) -> UpstreamAborted | UpstreamTimeout:
         kind = UpstreamAborted if started else UpstreamTimeout

@@ -1,21 +1,22 @@
 """Choosing an app by the request's head."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import not_found
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
-from gateway_filters.asgi.scope import request_head, scope_knowing, scope_with
+from gateway_filters.asgi.scope import request_head
+from gateway_filters.asgi.shell import HeadApp, Serve, serving
 from gateway_filters.errors import BadRequest
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
 
 
-class Dispatch:
-    """Sends each ``http`` request to the app that ``choose`` gives for its head, else to ``otherwise``.
+class Dispatch(HeadApp):
+    """Sends each ``http`` request to what ``choose`` gives for its head, else to ``otherwise``.
 
     ``ingress`` makes the head that is matched, and what was matched is what the chosen app gets; to
     ``otherwise`` the scope goes untouched, as do scopes of other types.
@@ -23,30 +24,26 @@ class Dispatch:
 
     def __init__(
         self,
-        choose: Callable[[RequestHead], ASGIApp | None],
+        choose: Callable[[RequestHead], Serve | None],
         otherwise: ASGIApp,
         *,
-        ingress: Callable[[RequestHead], RequestHead] | None = None,
+        ingress: Callable[[RequestHead], RequestHead],
     ) -> None:
         self._choose = choose
         self._otherwise = otherwise
         self._ingress = ingress
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Choose and call."""
-        if scope["type"] != "http":
-            await self._otherwise(scope, receive, send)
-            return
-        received = request_head(scope)
-        head = received if self._ingress is None else self._ingress(received)
-        chosen = self._choose(head)
+        canonical = self._ingress(head)
+        chosen = self._choose(canonical)
         if chosen is None:
-            await self._otherwise(scope, receive, send)
-        elif self._ingress is None:
-            await chosen(scope, receive, send)
-        else:
-            known = scope_knowing(scope, head) if head is received else scope_with(scope, head)
-            await chosen(known, receive, send)
+            return self._otherwise(scope, receive, send)
+        return chosen(canonical, scope, receive, send)
+
+    async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Nothing is chosen by what is no request."""
+        await self._otherwise(scope, receive, send)
 
 
 class PathPrefix:
@@ -60,7 +57,7 @@ class PathPrefix:
     def __init__(self, app: ASGIApp, *, prefix: str, then: ASGIApp) -> None:
         self._prefix = path(prefix, "path prefix")
         self._app = app
-        self._then = then
+        self._then = serving(then)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by prefix."""
@@ -68,18 +65,15 @@ class PathPrefix:
         if below is None:
             await self._app(scope, receive, send)
         else:
-            await self._then(below, receive, send)
+            await self._then(below, scope, receive, send)
 
-    def _below(self, scope: Scope) -> Scope | None:
-        """The scope with its canonical path, if that is below the prefix."""
+    def _below(self, scope: Scope) -> RequestHead | None:
+        """The head with its canonical path, if that is below the prefix."""
         try:
-            received = request_head(scope)
-            head = ingress_head(received)
-            if not under_prefix(head.path, self._prefix):
-                return None
-            return scope if head is received else scope_with(scope, head)
+            head = ingress_head(request_head(scope))
         except BadRequest:
             return None
+        return head if under_prefix(head.path, self._prefix) else None
 
 
 async def no_route(scope: Scope, receive: Receive, send: Send) -> None:

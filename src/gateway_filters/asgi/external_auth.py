@@ -19,7 +19,7 @@ from gateway_filters.asgi.failures import json_reply
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.replay import Replay
 from gateway_filters.asgi.reply import send_reply
-from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.asgi.shell import Shell, serving
 from gateway_filters.errors import BadRequest, ClientDisconnected, GatewayFiltersError, UpstreamMalformed
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, Headers, end_to_end, without
@@ -47,7 +47,7 @@ _ANSWERS_OWN = _FRAME | {
 }
 
 
-class ExternallyAuthorized:
+class ExternallyAuthorized(Shell):
     """Asks ``service`` (an app that reaches the authorisation backend) before each ``http`` request to ``app``.
 
     ``path`` is put in front of the request's path. ``request_headers`` (lower case) go along besides Host and
@@ -70,26 +70,23 @@ class ExternallyAuthorized:
         response_headers: tuple[bytes, ...] = (),
         max_body: int = 0,
     ) -> None:
-        self.app = app
+        super().__init__(app)
         self._service = service
+        self._asks = serving(service)
         self._prefix = raw_path(path, "path of the authorisation service").rstrip(b"/") if path else b""
         self._asked = frozenset((b"authorization", *request_headers)) - _FRAME
         self._listed = frozenset(response_headers) - _FRAME
         self._max_body = max_body
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask, then answer the refusal or run the app."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        head = request_head(scope)
         replay = Replay(receive, max(self._max_body, _AHEAD))
         try:
             outcome = await self._decision(scope, head, replay)
             if isinstance(outcome, Reply):
                 await send_reply(outcome, send)
                 return
-            await self.app(scope_with(scope, outcome), replay.reader(last=True), send)
+            await self._serve(outcome, scope, replay.reader(last=True), send)
         finally:
             await replay.aclose()
 
@@ -107,8 +104,10 @@ class ExternallyAuthorized:
         if body is None:
             return _too_large()
         answer = _Answer()
+        # Extensions are promises of the server to the client's own request.
+        aside: Scope = {**scope, "extensions": {}}
         try:
-            await self._service(self._question(scope, head, body), _asking(body, replay), answer.send)
+            await self._asks(self._question(head, body), aside, _asking(body, replay), answer.send)
         except ClientDisconnected:
             raise
         except GatewayFiltersError as error:
@@ -129,12 +128,10 @@ class ExternallyAuthorized:
             more = message["more_body"]
         return bytes(body)
 
-    def _question(self, scope: Scope, head: RequestHead, body: bytes) -> Scope:
+    def _question(self, head: RequestHead, body: bytes) -> RequestHead:
         along = tuple(pair for pair in head.headers if pair[0] in self._asked)
         length = (b"content-length", str(len(body)).encode())
-        asked = head.with_path(self._prefix + head.path).with_headers((*along, length))
-        # Extensions are promises of the server to the client's own request.
-        return {**scope_with(scope, asked), "extensions": {}}
+        return head.with_path(self._prefix + head.path).with_headers((*along, length))
 
     def _permitted(self, head: RequestHead, answer: "_Answer") -> RequestHead:
         if self._listed:

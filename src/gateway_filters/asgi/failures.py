@@ -7,13 +7,15 @@ After that only an abort is honest: the error is raised on, and the server cuts 
 import json
 import logging
 import secrets
+from collections.abc import Awaitable
 
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway_filters.asgi.reply import send_reply
+from gateway_filters.asgi.shell import Shell
 from gateway_filters.errors import ClientDisconnected, ClientError, GatewayFiltersError, verdict
-from gateway_filters.message.head import Reply
+from gateway_filters.message.head import Reply, RequestHead
 
 _log = logging.getLogger("gateway_filters")
 
@@ -55,26 +57,20 @@ def json_reply(status: int, body: object) -> Reply:
     return Reply(status, ((b"content-type", b"application/json"), (b"content-length", length)), content)
 
 
-class Failures:
+class Failures(Shell):
     """An app whose errors are answers until the answer has begun, and aborts from then on."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the app; answer its failure, or raise it on when the answer has begun."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         started = False
 
-        async def watched(message: Message) -> None:
+        def watched(message: Message) -> Awaitable[None]:
             nonlocal started
             started = started or message["type"] == "http.response.start"
-            await send(message)
+            return send(message)
 
         try:
-            await self.app(scope, receive, watched)
+            await self._serve(head, scope, receive, watched)
         except ClientDisconnected:
             return
         except HTTPException:

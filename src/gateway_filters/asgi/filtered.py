@@ -4,20 +4,19 @@ Which methods the filters override is found out here, at construction; a shell w
 hands ``send`` on as it is, so streaming costs nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import reply_to
-from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
-from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.asgi.shell import Shell
 from gateway_filters.errors import GatewayFiltersError
 from gateway_filters.filters.filter import Filter
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
 
 
-class FilteredApp:
+class FilteredApp(Shell):
     """``app`` behind ``filters``: requests pass them first to last, responses last to first.
 
     A filter's refusal (a ``GatewayFiltersError``) is answered with the table's status and never reaches
@@ -25,7 +24,7 @@ class FilteredApp:
     """
 
     def __init__(self, app: ASGIApp, filters: Sequence[Filter]) -> None:
-        self.app = app
+        super().__init__(app)
         self.filters = tuple(filters)
         self._prepare = tuple(each.prepare for each in self.filters if each.waits)
         self._on_request = tuple(each.on_request for each in self.filters if _overrides(each, "on_request"))
@@ -33,28 +32,31 @@ class FilteredApp:
             each.on_response for each in reversed(self.filters) if _overrides(each, "on_response")
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Filter an ``http`` request and its response."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        received = request_head(scope)
+    def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Filter a request and its response."""
         if self._on_response:
-            send = self._filtering(send, received)
+            send = self._filtering(send, head)
+        if self._prepare:
+            return self._prepared(head, scope, receive, send)
+        return self._served(head, scope, receive, send)
+
+    async def _prepared(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             for prepare in self._prepare:
                 await prepare()
-            head = self._filtered(received)
         except GatewayFiltersError as error:
-            head = reply_to(error)
-        if isinstance(head, Reply):
-            await send_reply(head, send)
-            return
-        await self.app(scope if head is received else scope_with(scope, head), receive, send)
+            await send_reply(reply_to(error), send)
+        else:
+            await self._served(head, scope, receive, send)
 
-    async def aclose(self) -> None:
-        """Close the app inside, if it can be closed."""
-        await close(self.app)
+    def _served(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        try:
+            outcome = self._filtered(head)
+        except GatewayFiltersError as error:
+            outcome = reply_to(error)
+        if isinstance(outcome, Reply):
+            return send_reply(outcome, send)
+        return self._serve(outcome, scope, receive, send)
 
     def _filtered(self, head: RequestHead) -> RequestHead | Reply:
         for on_request in self._on_request:
@@ -65,10 +67,10 @@ class FilteredApp:
         return head
 
     def _filtering(self, send: Send, request: RequestHead) -> Send:
-        async def filtering(message: Message) -> None:
+        def filtering(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 message = self._filtered_start(message, request)
-            await send(message)
+            return send(message)
 
         return filtering
 

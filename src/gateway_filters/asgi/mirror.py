@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.lifespan import close
-from gateway_filters.asgi.scope import request_head
+from gateway_filters.asgi.shell import Serve, Shell, serving
 from gateway_filters.errors import ConfigurationError, GatewayFiltersError
+from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import first
 
 _log = logging.getLogger("gateway_filters")
@@ -25,7 +26,7 @@ _log = logging.getLogger("gateway_filters")
 _MOST = 1024
 
 
-class Mirroring:
+class Mirroring(Shell):
     """Hands ``http`` requests to ``app``, and copies of them to ``mirrors``: pairs of an app and a share.
 
     A share (0 to 1) is the part of the requests that is copied; each mirror draws for itself, from ``draw``,
@@ -45,20 +46,17 @@ class Mirroring:
         for _, share in mirrors:
             if not 0 <= share <= 1:
                 raise ConfigurationError(f"a mirror's share of {share} is not between 0 and 1")
-        self.app = app
+        super().__init__(app)
         self._mirrors = tuple(mirrors)
+        self._shares = tuple((serving(mirror), share) for mirror, share in mirrors)
         self._draw = draw
         self._lag = lag
         self._patience = patience
         self._running: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Draw, start the copies and run the app."""
-        drawn = self._drawn() if scope["type"] == "http" else []
-        if not drawn:
-            await self.app(scope, receive, send)
-            return
-        copies = [self._started(mirror, scope) for mirror in drawn]
+        copies = [self._started(mirror, head, scope) for mirror in self._drawn()]
 
         async def copied() -> Message:
             message = await receive()
@@ -67,10 +65,10 @@ class Mirroring:
             return message
 
         try:
-            await self.app(scope, copied, send)
+            await self._serve(head, scope, copied if copies else receive, send)
         finally:
             for copy in copies:
-                copy.end(bodiless=_bodiless(scope))
+                copy.end(bodiless=_bodiless(head, scope))
 
     async def aclose(self) -> None:
         """Cancel the copies that still run, and close the apps."""
@@ -80,15 +78,15 @@ class Mirroring:
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.gather(close(self.app), *(close(mirror) for mirror, _ in self._mirrors))
 
-    def _drawn(self) -> list[ASGIApp]:
-        drawn = [mirror for mirror, share in self._mirrors if self._draw() < share]
+    def _drawn(self) -> list[Serve]:
+        drawn = [mirror for mirror, share in self._shares if self._draw() < share]
         if drawn and len(self._running) + len(drawn) > _MOST:
             _log.info("%d copies of requests are running: this one is not copied", len(self._running))
             return []
         return drawn
 
-    def _started(self, mirror: ASGIApp, scope: Scope) -> "_Copy":
-        copy = _Copy(mirror, scope, self._lag, self._patience)
+    def _started(self, mirror: Serve, head: RequestHead, scope: Scope) -> "_Copy":
+        copy = _Copy(mirror, head, scope, self._lag, self._patience)
         self._running.add(copy.task)
         copy.task.add_done_callback(self._ended)
         return copy
@@ -104,14 +102,14 @@ class Mirroring:
 class _Copy:
     """A request on its way to a mirror: what of the body has been read and is not yet taken, and the task."""
 
-    def __init__(self, mirror: ASGIApp, scope: Scope, lag: int, patience: float) -> None:
+    def __init__(self, mirror: Serve, head: RequestHead, scope: Scope, lag: int, patience: float) -> None:
         self._lag = lag
         self._waiting = bytearray()
         self._complete = False
         self._told = False
         self._gone = False
         self._changed = asyncio.Event()
-        self.task = asyncio.create_task(self._run(mirror, dict(scope), patience))
+        self.task = asyncio.create_task(self._run(mirror, head, dict(scope), patience))
 
     def feed(self, message: Message) -> None:
         """Another message of the client. What comes after the whole body is between it and the main app."""
@@ -133,9 +131,9 @@ class _Copy:
         self._gone = not self._complete
         self._changed.set()
 
-    async def _run(self, mirror: ASGIApp, scope: Scope, patience: float) -> None:
+    async def _run(self, mirror: Serve, head: RequestHead, scope: Scope, patience: float) -> None:
         async with asyncio.timeout(patience):
-            await mirror(scope, self._receive, _ignored)
+            await mirror(head, scope, self._receive, _ignored)
 
     async def _receive(self) -> Message:
         while not self._waiting and self._told == self._complete:
@@ -153,9 +151,9 @@ async def _ignored(message: Message) -> None:
     del message
 
 
-def _bodiless(scope: Scope) -> bool:
+def _bodiless(head: RequestHead, scope: Scope) -> bool:
     """Whether the head alone says that there is no body, which in HTTP/2 it may leave open (RFC 9112 6.3)."""
-    headers = request_head(scope).headers
+    headers = head.headers
     length = first(headers, b"content-length")
     if length is None:
         return scope.get("http_version", "").startswith("1") and first(headers, b"transfer-encoding") is None

@@ -15,8 +15,8 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.replay import Replay
+from gateway_filters.asgi.shell import Serve, Shell
 from gateway_filters.errors import (
     ClientDisconnected,
     ConfigurationError,
@@ -25,7 +25,7 @@ from gateway_filters.errors import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from gateway_filters.message.head import IDEMPOTENT
+from gateway_filters.message.head import IDEMPOTENT, RequestHead
 
 _log = logging.getLogger("gateway_filters")
 
@@ -37,7 +37,7 @@ COUNTED = "gateway_filters.counted"
 """Stands in the scope of an attempt: attempts are counted, so nobody below repeats one by itself."""
 
 
-class Retrying:
+class Retrying(Shell):
     """Calls ``app`` again, up to ``attempts`` times after the first call, and hands on the last outcome as it is.
 
     Tried again are ``UpstreamUnreachable``, ``UpstreamTimeout`` and answers whose status is in ``codes``, as
@@ -60,36 +60,29 @@ class Retrying:
             raise ConfigurationError(f"{attempts} retries are none: there must be at least 1")
         if not backoff > 0:
             raise ConfigurationError(f"a backoff of {backoff} seconds is none: it must be above 0")
-        self.app = app
+        super().__init__(app)
         self._codes = codes
         self._pauses = tuple(backoff * min(2**number, _LONGEST_PAUSE) for number in range(attempts))
         self._max_body = max_body
         self._draw = draw
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app until its outcome is final."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
         scope = {**scope, COUNTED: True}
         replay = Replay(receive, self._max_body)
         try:
             for pause in self._pauses:
-                if await self._settled(scope, replay, send):
+                if await self._settled(head, scope, replay, send):
                     return
                 await _waited(replay, pause * (1 + self._draw() / 2))
-            await self.app(scope, replay.reader(last=True), send)
+            await self._serve(head, scope, replay.reader(last=True), send)
         finally:
             await replay.aclose()
 
-    async def aclose(self) -> None:
-        """Close the app inside, if it can be closed."""
-        await close(self.app)
-
-    async def _settled(self, scope: Scope, replay: Replay, send: Send) -> bool:
+    async def _settled(self, head: RequestHead, scope: Scope, replay: Replay, send: Send) -> bool:
         attempt = _Attempt(send, lambda status: status in self._codes and self._kept(replay, status))
         try:
-            await attempt.run(self.app, scope, replay.reader())
+            await attempt.run(self._serve, head, scope, replay.reader())
         except UpstreamError as error:
             # What a refused answer ends in does not matter any more.
             if attempt.refused is None and (attempt.started or not self._repeatable(error, scope, replay)):
@@ -123,11 +116,11 @@ class _Attempt:
         self._send = send
         self._refuses = refuses
 
-    async def run(self, app: ASGIApp, scope: Scope, receive: Receive) -> None:
+    async def run(self, serve: Serve, head: RequestHead, scope: Scope, receive: Receive) -> None:
         try:
             # A limit without a time is a scope that can be cancelled: _stop sets the time to now.
             async with asyncio.timeout(None) as self._limit:
-                await app(scope, receive, self._watched)
+                await serve(head, scope, receive, self._watched)
         except TimeoutError:
             if self.refused is None:
                 raise

@@ -22,20 +22,6 @@ _PATH_SAFE = "/:@!$&'()*+,;=-._~"
 _SCHEMES = {"http": b"http", "https": b"https", "ws": b"http", "wss": b"https"}
 _METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 
-# Where a scope of our own making keeps the head that it says, so that it is not cut a second time.
-_KEY = "gateway_filters.head"
-
-
-class _Cut:
-    """A head, and the parts of the scope that it was cut from: it counts while these are still there."""
-
-    __slots__ = ("head", "headers", "raw_path")
-
-    def __init__(self, head: RequestHead, headers: object, raw_path: object) -> None:
-        self.head = head
-        self.headers = headers
-        self.raw_path = raw_path
-
 
 def request_head(scope: Scope) -> RequestHead:
     """The head of an ``http`` or ``websocket`` scope.
@@ -43,9 +29,6 @@ def request_head(scope: Scope) -> RequestHead:
     Host becomes the authority; ``Connection`` and what it nominates are left out here, before any filter,
     so that they can never take off what a filter puts on.
     """
-    cut: _Cut | None = scope.get(_KEY)
-    if cut is not None and cut.headers is scope["headers"] and cut.raw_path is scope.get("raw_path"):
-        return cut.head
     authority, headers = _headers(scope)
     scheme: str = scope.get("scheme", "http")
     method: str = scope.get("method", "GET")
@@ -56,12 +39,8 @@ def request_head(scope: Scope) -> RequestHead:
         query=scope.get("query_string", b""),
         headers=headers,
         scheme=_SCHEMES.get(scheme) or scheme.encode(),
+        cut_from=scope,
     )
-
-
-def scope_knowing(scope: Scope, head: RequestHead) -> Scope:
-    """A copy of ``scope``, of which ``head`` was cut, that keeps the head for the next one who asks."""
-    return {**scope, _KEY: _Cut(head, scope["headers"], scope.get("raw_path"))}
 
 
 def scope_with(scope: Scope, head: RequestHead) -> Scope:
@@ -69,7 +48,6 @@ def scope_with(scope: Scope, head: RequestHead) -> Scope:
     headers = [(b"host", head.authority), *head.headers] if head.authority else [*head.headers]
     changed = scope_with_path(scope, head.path)
     changed["headers"] = headers
-    changed[_KEY] = _Cut(head, headers, changed["raw_path"])
     return changed
 
 

@@ -15,15 +15,16 @@ import random
 import secrets
 import time
 from bisect import bisect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.lifespan import close
-from gateway_filters.asgi.scope import request_head, scope_with
+from gateway_filters.asgi.shell import HeadApp, serving
 from gateway_filters.errors import ConfigurationError, RouteRefused
+from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import Headers, replaced, values, without
 from gateway_filters.message.text import header_name, token
 from gateway_filters.message.text import path as raw_path
@@ -31,7 +32,7 @@ from gateway_filters.message.text import path as raw_path
 _PROCESS_KEY = secrets.token_bytes(32)
 
 
-class StickyChoice:
+class StickyChoice(HeadApp):
     """Sends each request to one of several apps: the one its token names, else one drawn by weight.
 
     ``choices`` are (id, app, weight). The token travels in a cookie of this ``name`` and ``path``, or, with
@@ -62,25 +63,25 @@ class StickyChoice:
         if permanent and lifetime is None:
             raise ConfigurationError("a permanent session needs a lifetime")
         self._apps = [app for _, app, _ in choices]
+        self._serve = [serving(app) for app in self._apps]
         self._bounds = [*accumulate(weight for _, _, weight in choices)]
         self._draw = draw
         self._tokens = _Tokens([each for each, _, _ in choices], key or _PROCESS_KEY, name, lifetime, clock)
         self._carrier: _Carrier = _Header(name) if header else _Cookie(name, path, lifetime if permanent else None)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the token or draw, and call; a scope of another type than ``http`` is only drawn for."""
-        if scope["type"] != "http":
-            await self._apps[self._drawn()](scope, receive, send)
-            return
-        head = request_head(scope)
+    async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A scope of another type than ``http`` is only drawn for."""
+        await self._apps[self._drawn()](scope, receive, send)
+
+    def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Read the token or draw, and call."""
         place = self._remembered(head.headers)
         if place is None:
             place = self._drawn()
             send = self._telling(send, place, secure=head.scheme == b"https")
         headers = self._carrier.taken_off(head.headers)
-        if headers != head.headers:
-            scope = scope_with(scope, head.with_headers(headers))
-        await self._apps[place](scope, receive, send)
+        passed = head if headers == head.headers else head.with_headers(headers)
+        return self._serve[place](passed, scope, receive, send)
 
     async def aclose(self) -> None:
         """Close the apps, those of them that can be closed."""

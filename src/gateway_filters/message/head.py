@@ -16,10 +16,11 @@ class RequestHead:
 
     All in bytes: ``method``, ``scheme`` (``http``, ``https``), ``authority`` (the Host, port included),
     ``path`` (raw, below the mount point, without query), ``query`` (raw, without ``?``) and ``headers``
-    (pairs, names in lower case, without Host).
+    (pairs, names in lower case, without Host). ``cut_from`` is what still says exactly the same, if
+    anything does: a changed head has none, and comparing heads passes it over.
     """
 
-    __slots__ = ("authority", "headers", "method", "path", "query", "scheme")
+    __slots__ = ("authority", "cut_from", "headers", "method", "path", "query", "scheme")
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class RequestHead:
         query: bytes = b"",
         headers: Headers = (),
         scheme: bytes = b"http",
+        cut_from: object = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -37,6 +39,7 @@ class RequestHead:
         self.query = query
         self.headers = headers
         self.scheme = scheme
+        self.cut_from = cut_from
 
     @property
     def target(self) -> bytes:

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
-from gateway_filters.asgi.scope import request_head
+from gateway_filters.asgi.shell import HeadApp
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, named
@@ -33,7 +33,7 @@ _SHORT = 64 * 1024
 _LENGTH = frozenset((b"content-length",))
 
 
-class BareUpstream:
+class BareUpstream(HeadApp):
     """Sends ``http`` requests through a transport and streams the answers; failures are raised.
 
     ``connect`` makes the transport when it is first needed, for each event loop; ``name`` is for logs.
@@ -48,20 +48,23 @@ class BareUpstream:
         self._retired = False
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._name!r})"
+        return f"BareUpstream({self._name!r})"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward one request; a WebSocket is refused before it is accepted."""
+    async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket is refused before it is accepted."""
+        del receive
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
-        elif scope["type"] == "http":
-            self._active += 1
-            try:
-                await self._exchange(scope, receive, send)
-            finally:
-                self._active -= 1
-                if self._retired and not self._active:
-                    await self.aclose()
+
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request."""
+        self._active += 1
+        try:
+            await self._exchange(head, scope, receive, send)
+        finally:
+            self._active -= 1
+            if self._retired and not self._active:
+                await self.aclose()
 
     async def retire(self) -> None:
         """Close the connections once the exchanges that are under way have ended."""
@@ -75,8 +78,7 @@ class BareUpstream:
             made, self._made = self._made[0], None
             await made.aclose()
 
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send) -> None:
-        head = request_head(scope)
+    async def _exchange(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         transport, departures = self._tools()
         async with ClientSide(receive, departures) as client:
             request = await outgoing(head, client, repeat=COUNTED not in scope)
@@ -96,7 +98,7 @@ class BareUpstream:
         return made
 
 
-class Upstream(BareUpstream):
+class Upstream(Failures):
     """Sends ``http`` requests to ``origin`` (``https://host[:port]``) and streams the answers.
 
     ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, our own,
@@ -121,16 +123,17 @@ class Upstream(BareUpstream):
         place = _origin(origin, server_hostname, resolve)
         context = client_context() if tls is None and transport is None and place.scheme == "https" else tls
         super().__init__(
-            lambda: HttpxTransport(place, transport) if transport else default.transport_to(place, context),
-            name=str(place),
-            clocks=clocks,
+            BareUpstream(
+                lambda: HttpxTransport(place, transport) if transport else default.transport_to(place, context),
+                name=str(place),
+                clocks=clocks,
+            )
         )
+        self._name = str(place)
         self._given = transport is not None
-        self._guarded = Failures(super().__call__)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward one request and answer its failure."""
-        await self._guarded(scope, receive, send)
+    def __repr__(self) -> str:
+        return f"Upstream({self._name!r})"
 
     async def aclose(self) -> None:
         """Close the connections; a transport that was given stays open. Later requests open new ones."""

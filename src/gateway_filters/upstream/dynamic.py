@@ -10,10 +10,11 @@ from dataclasses import replace
 
 from starlette.types import Receive, Scope, Send
 
-from gateway_filters.asgi.scope import request_head
+from gateway_filters.asgi.shell import HeadApp
 from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import covers
 from gateway_filters.message.authority import split_authority
+from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, BackendTLS, Endpoint
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
@@ -22,7 +23,7 @@ from gateway_filters.upstream.transport import Clocks, Resolver
 _MOST_HOSTS = 256
 
 
-class DynamicUpstream:
+class DynamicUpstream(HeadApp):
     """Sends each request to the host and port of its own Host header, if one of ``backend.hosts`` covers it.
 
     Over TLS the certificate must be that of the host. Raises ``BadRequest`` for any other host.
@@ -37,13 +38,16 @@ class DynamicUpstream:
         self._clocks = clocks
         self._reached: OrderedDict[Endpoint, BareUpstream] = OrderedDict()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Forward one request; a WebSocket is refused before it is accepted."""
+    async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward one request."""
+        upstream = await self._upstream(self._endpoint(head.authority))
+        await upstream.serve(head, scope, receive, send)
+
+    async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A WebSocket is refused before it is accepted."""
+        del receive
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
-        elif scope["type"] == "http":
-            upstream = await self._upstream(self._endpoint(request_head(scope).authority))
-            await upstream(scope, receive, send)
 
     async def aclose(self) -> None:
         """Close all connections; later requests open new ones."""

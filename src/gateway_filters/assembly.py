@@ -135,11 +135,12 @@ def _tried(route: Route, upstreams: Upstreams) -> ASGIApp:
 
 
 def _chosen(route: Route, upstreams: Upstreams) -> ASGIApp:
+    if route.session is not None:
+        # First, since a session lasts even when its backend's weight is 0 by now.
+        return _sticky(route, route.session, upstreams)
     refused = no_backend(route)
     if refused is not None:
         return FilteredApp(_nowhere, (Refusal(str(refused)),))
-    if route.session is not None:
-        return _sticky(route, route.session, upstreams)
     live = [each for each in route.backends if each.weight > 0]
     apps = [_shell(_reach(each.backend, upstreams), backend_steps(route, each)) for each in live]
     if len(apps) == 1:

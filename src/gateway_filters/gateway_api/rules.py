@@ -11,6 +11,7 @@ from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_b
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import FilterSite, translate_filter
 from gateway_filters.gateway_api.matches import Cookies
+from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
     HTTPBackendRef,
     HTTPExternalAuth,
@@ -21,6 +22,7 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.resources import SessionPersistence as WrittenPersistence
 from gateway_filters.gateway_api.resources.scalars import milliseconds
+from gateway_filters.gateway_api.services import keeps_clients
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.message.text import header_name
@@ -213,6 +215,10 @@ class RuleTranslator:
     def _session(self, written: WrittenPersistence | None) -> SessionPersistence | None:
         if written is None:
             return None
+        for index, ref in enumerate(self._rule.backend_refs):
+            if keeps_clients(self._context.objects, ref.namespace or namespace_of(self._route), ref):
+                sentence = f"Service {ref.name} has a sessionAffinity of its own, which excludes sessionPersistence"
+                self._unsupported((*self._location, "backendRefs", index), sentence)
         lifetime = _seconds(written.absolute_timeout)
         if written.header is not None:
             return SessionPersistence(written.header.name, header=True, lifetime=lifetime)

@@ -1,7 +1,7 @@
 """Services and their EndpointSlices into endpoints."""
 
 from gateway_filters.gateway_api.objects import Objects, namespace_of
-from gateway_filters.gateway_api.resources import Service, ServicePort
+from gateway_filters.gateway_api.resources import BackendObjectReference, Service, ServicePort
 from gateway_filters.routing import Endpoint
 
 SECURE_WEBSOCKET = "kubernetes.io/wss"
@@ -32,3 +32,9 @@ def endpoints_of(objects: Objects, service: Service, port: ServicePort) -> tuple
         if endpoint.conditions.ready is not False
         for address in endpoint.addresses
     )
+
+
+def keeps_clients(objects: Objects, namespace: str, ref: BackendObjectReference) -> bool:
+    """Whether ``ref`` names a Service that keeps clients at their Pods itself."""
+    service = objects.find(ref.group, ref.kind, namespace, ref.name)
+    return isinstance(service, Service) and service.spec.session_affinity != "None"

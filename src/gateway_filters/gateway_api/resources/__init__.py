@@ -79,6 +79,13 @@ from gateway_filters.gateway_api.resources.http_route_filter import (
     ResponseHeader,
     RouteFilterMatch,
 )
+from gateway_filters.gateway_api.resources.http_session import (
+    CookieConfig,
+    ReleasedSessionPersistence,
+    SessionCookie,
+    SessionHeader,
+    SessionPersistence,
+)
 from gateway_filters.gateway_api.resources.http_side_requests import (
     ForwardBody,
     Fraction,
@@ -87,13 +94,7 @@ from gateway_filters.gateway_api.resources.http_side_requests import (
     HTTPExternalAuth,
     HTTPRequestMirror,
 )
-from gateway_filters.gateway_api.resources.http_timing import (
-    HTTPRouteRetry,
-    HTTPRouteTimeouts,
-    SessionCookie,
-    SessionHeader,
-    SessionPersistence,
-)
+from gateway_filters.gateway_api.resources.http_timing import HTTPRouteRetry, HTTPRouteTimeouts
 from gateway_filters.gateway_api.resources.kinds import ENVOY_GROUP, KINDS, Kind
 from gateway_filters.gateway_api.resources.listener import (
     AllowedRoutes,
@@ -150,6 +151,7 @@ __all__ = [
     "BackendTLSPolicyValidation",
     "ClientIPConfig",
     "ConfigMap",
+    "CookieConfig",
     "CookieMatch",
     "CredentialInjection",
     "DirectResponse",
@@ -226,6 +228,7 @@ __all__ = [
     "ReferenceGrantSpec",
     "ReferenceGrantTo",
     "RegexPathModifier",
+    "ReleasedSessionPersistence",
     "ReplaceRegexMatch",
     "Resource",
     "ResponseHeader",

@@ -7,11 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 from gateway_filters.gateway_api.resources.http_filters import RouteFilter, RouteFilters
 from gateway_filters.gateway_api.resources.http_match import HTTPRouteMatch
 from gateway_filters.gateway_api.resources.http_modifiers import HTTPPathModifier
-from gateway_filters.gateway_api.resources.http_timing import (
-    HTTPRouteRetry,
-    HTTPRouteTimeouts,
-    SessionPersistence,
-)
+from gateway_filters.gateway_api.resources.http_session import EitherSessionPersistence
+from gateway_filters.gateway_api.resources.http_timing import HTTPRouteRetry, HTTPRouteTimeouts
 from gateway_filters.gateway_api.resources.meta import Resource, one_of
 from gateway_filters.gateway_api.resources.part import Ignored, Items, Part, first_repeated, refusal
 from gateway_filters.gateway_api.resources.references import BackendObjectReference, ParentReference
@@ -64,7 +61,7 @@ class HTTPRouteRule(Part):
     backend_refs: Annotated[Items[HTTPBackendRef], Field(max_length=16)] = ()
     timeouts: HTTPRouteTimeouts | None = None
     retry: HTTPRouteRetry | None = None
-    session_persistence: SessionPersistence | None = None
+    session_persistence: EitherSessionPersistence | None = None
 
     @model_validator(mode="after")
     def _redirect_or_backends(self) -> Self:

@@ -1,13 +1,12 @@
-"""What a rule of an HTTPRoute says about time and repetition: timeouts, retries, sessions."""
+"""What a rule of an HTTPRoute says about time and repetition: timeouts and retries."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from gateway_filters.gateway_api.resources.part import DISTINCT, Items, Part, refusal
-from gateway_filters.gateway_api.resources.scalars import Duration, HeaderName, milliseconds
+from gateway_filters.gateway_api.resources.scalars import Duration, milliseconds
 
-CookiePath = Annotated[str, StringConstraints(max_length=1024)]
 RetryCode = Annotated[int, Field(ge=400, le=599)]
 
 
@@ -32,45 +31,3 @@ class HTTPRouteRetry(Part):
     attempts: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
     backoff: Duration | None = None
     codes: Annotated[Items[RetryCode], DISTINCT] = ()
-
-
-class SessionCookie(Part):
-    """The cookie that keeps a client with its backend."""
-
-    name: HeaderName | None = None
-    path: CookiePath = "/"
-    lifetime_type: Literal["Permanent", "Session"] = "Session"
-
-
-class SessionHeader(Part):
-    """The header that keeps a client with its backend."""
-
-    name: HeaderName
-
-
-class SessionPersistence(Part):
-    """How a client stays with one backend."""
-
-    type: Literal["Cookie", "Header"] = "Cookie"
-    cookie: SessionCookie | None = None
-    header: SessionHeader | None = None
-    absolute_timeout: Duration | None = None
-
-    @model_validator(mode="after")
-    def _cookie_by_type(self) -> Self:
-        if (self.cookie is not None) != (self.type == "Cookie"):
-            raise refusal("cookie must be given with type Cookie and only then", "cookie")
-        return self
-
-    @model_validator(mode="after")
-    def _header_by_type(self) -> Self:
-        if (self.header is not None) != (self.type == "Header"):
-            raise refusal("header must be given with type Header and only then", "header")
-        return self
-
-    @model_validator(mode="after")
-    def _permanent_ends(self) -> Self:
-        permanent = self.cookie is not None and self.cookie.lifetime_type == "Permanent"
-        if permanent and self.absolute_timeout is None:
-            raise refusal("a cookie with lifetimeType Permanent needs absoluteTimeout", "absoluteTimeout")
-        return self

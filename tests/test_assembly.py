@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from asgi_driver import Inner, exchange, http_scope, json_error
 from gateway_filters import (
+    CORS,
     Backend,
     CredentialInjection,
     DirectResponse,
@@ -22,6 +23,7 @@ from gateway_filters import (
     ReplaceFullPath,
     RequestHead,
     RequestHeaderModifier,
+    RequestRedirect,
     ResponseHead,
     Route,
     URLRewrite,
@@ -49,6 +51,13 @@ class Step(Filter):
 
     def on_response(self, head: ResponseHead, request: RequestHead) -> ResponseHead:
         return head.with_headers((*head.headers, (b"x-step", self.name.encode())))
+
+
+PREFLIGHT = http_scope(
+    "/",
+    method="OPTIONS",
+    headers=[(b"host", b"h"), (b"origin", b"https://page.test"), (b"access-control-request-method", b"POST")],
+)
 
 
 def assembled(routes: list[Route], upstreams: Upstreams, otherwise: ASGIApp) -> ASGIApp:
@@ -180,6 +189,25 @@ async def test_a_route_that_answers_itself() -> None:
     route = Route("r", filters=(DirectResponse(418, "tea"),))
     answer = await exchange(assembled([route], Backends(), no_route), http_scope())
     assert (answer.status, answer.body) == (418, b"tea")
+
+
+@pytest.mark.parametrize(
+    "answering", [RequestRedirect(hostname="elsewhere.test"), DirectResponse(200), Refusal("none")]
+)
+async def test_a_preflight_is_answered_before_any_other_filter_answers(answering: Filter) -> None:
+    """Wherever CORS is listed: a browser takes a redirected or refused preflight for a no."""
+    route = Route("cors", filters=(answering, CORS(allow_origins=("*",))), backends=one())
+    answer = await exchange(assembled([route], Backends(), no_route), PREFLIGHT)
+    assert (answer.status, answer.values(b"access-control-allow-origin")) == (204, [b"https://page.test"])
+
+
+async def test_a_preflight_reaches_the_rule_of_the_method_that_it_asks_for() -> None:
+    """The match names POST, which OPTIONS is not; the backend behind everything never sees the preflight."""
+    backends = Backends()
+    posts = Route("posts", Match(method="POST"), filters=(CORS(allow_origins=("*",)),), backends=one())
+    everything = Route("everything", backends=(WeightedBackend(B),))
+    answer = await exchange(assembled([posts, everything], backends, no_route), PREFLIGHT)
+    assert (answer.status, [app.scopes for app in backends.apps.values()]) == (204, [[], []])
 
 
 async def test_a_refusal_does_not_reach_the_backend() -> None:

@@ -5,7 +5,7 @@ weighted choice -> backend filters -> credentials -> upstream )))))
 
 - *Failures* are outermost, so that whatever breaks inside is answered once and in constant words.
 - *Dispatch* sees the request as it came: filters of one route must not influence which route is taken.
-- *CORS* comes before *authorisation*: a browser's preflight carries no credentials.
+- *CORS* comes before all other filters: a preflight is answered and not redirected, and carries no credentials.
 - *Rule filters* run in the order of the manifest; a choice between backends comes after them, since
   backend filters belong to one backend only.
 - *Mirrors* copy a request once, however often it is tried, and before it holds a credential.
@@ -82,7 +82,7 @@ def route_app(route: Route, upstreams: Upstreams) -> ASGIApp:
 def rule_steps(route: Route) -> tuple[Filters, Filters]:
     """The filters of all requests of a route in their order: those before someone is asked, those after."""
     _, others = _split(route.filters, CredentialInjection)
-    return _split(others, CORS) if route.auth else ((), others)
+    return _split(others, CORS)
 
 
 def backend_steps(route: Route, backend: WeightedBackend) -> Filters:

@@ -524,6 +524,22 @@ def test_a_preflight_is_answered_before_the_permission(file: Path, capsys: pytes
     assert [each["filter"].partition("(")[0] for each in seen["steps"]] == ["CORS"]
 
 
+def test_a_preflight_for_a_method_that_its_match_names_says_so(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The winner's match would not take OPTIONS; what it takes instead stands below it."""
+    cors = "filters: [{type: CORS, cors: {allowOrigins: [https://page.example]}}]"
+    text = manifests(gateway(), route("r", f"matches: [{{method: POST}}], {cors}, {ONE}", ONE), backend("one"))
+    headers = ("Origin: https://page.example", "Access-Control-Request-Method: POST")
+    seen = explained(capsys, file, text, "OPTIONS", "http://localhost:8080/", *headers)
+    assert [(each["wins"], each["reason"]) for each in seen["matches"]] == [
+        (True, "the request is a preflight for POST"),
+        (False, "default/r/rules/0/matches/0 wins before it: it names a method"),
+    ]
+    assert seen["answer"]["status"] == 204
+    given = [word for header in headers for word in ("-H", header)]
+    out = command(capsys, "explain", file, "OPTIONS", "http://localhost:8080/", *given).out
+    assert "\n      the request is a preflight for POST\n" in out
+
+
 def test_what_connection_nominates_is_gone_and_the_path_is_canonical(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from both_gateways import Envoy, Ours
 from differences import expected, for_envoy
-from envoy_configuration import configuration
+from envoy_configuration import MEANT, configuration
 from hypothesis import HealthCheck, Phase, given, settings
 from our_manifests import MOST_LISTENERS, write_manifests
-from outcomes import Exchange, Outcome, outcome, taken_rule
-from raw_exchange import Client
+from outcomes import Exchange, Outcome, announced, outcome, taken_rule
+from raw_exchange import Client, Seen
 from recorder import Recorder
 from written_cases import Case, cases
 
@@ -80,10 +80,18 @@ def compare(batch: Sequence[Case], binary: Path, folder: Path) -> list[Disagreem
 
 
 def _disagreement(case: Case, request: bytes, to_envoy: Client, to_ours: Client) -> Disagreement | None:
-    by_envoy, by_ours = to_envoy.ask(for_envoy(request)), to_ours.ask(request)
+    by_envoy, by_ours = _by_envoy(case, for_envoy(request), to_envoy), to_ours.ask(request)
     exchange = Exchange(case, request, taken_rule(case, by_envoy), outcome(by_ours))
     wanted = expected(outcome(by_envoy), exchange)
     return None if wanted == exchange.ours else Disagreement(exchange, wanted)
+
+
+def _by_envoy(case: Case, request: bytes, to_envoy: Client) -> Seen:
+    """What Envoy makes of a request; of a preflight it is told which rule it has for what that announces."""
+    meant = announced(request)
+    rule = None if meant is None else taken_rule(case, to_envoy.ask(meant))
+    mark = f"\r\n{MEANT}: {rule['name']}\r\n\r\n" if rule else "\r\n\r\n"
+    return to_envoy.ask(request.replace(b"\r\n\r\n", mark.encode(), 1))
 
 
 def _unequal(envoy: Outcome, ours: Outcome) -> Iterator[str]:

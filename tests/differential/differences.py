@@ -183,6 +183,63 @@ def _own_lines(envoy: Outcome, exchange: Exchange) -> Outcome:
     return replace(envoy, headers=_split_as(envoy.headers, ours.headers))
 
 
+def _varying(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if not member(exchange.rule, "CORS"):
+        return envoy
+    varying = (*envoy.headers.get(b"vary", ()), b"Origin")
+    return replace(envoy, headers={**envoy.headers, b"vary": varying})
+
+
+def _preflight_status(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is not None or envoy.status != 200 or not exchange.is_preflight:
+        return envoy
+    return replace(envoy, status=204, headers=_without(envoy.headers, b"content-length"))
+
+
+_GRANTED = b"access-control-allow-origin"
+
+
+def _backend_grants(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if exchange.answer_number != b"7" or envoy.forwarded is None or not member(exchange.rule, "CORS"):
+        return envoy
+    names = (b"access-control-max-age", *([_GRANTED] if envoy.headers.get(_GRANTED) == (b"*",) else []))
+    return replace(envoy, headers=_without(envoy.headers, *names))
+
+
+def _nothing_granted(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if not exchange.is_preflight or envoy.forwarded is not None or _GRANTED in envoy.headers:
+        return envoy
+    grants = [name for name in envoy.headers if name.startswith(b"access-control-")]
+    return replace(envoy, headers=_without(envoy.headers, *grants))
+
+
+def _stars(envoy: Outcome, exchange: Exchange) -> Outcome:
+    cors = member(exchange.rule, "CORS")
+    if not exchange.is_preflight or envoy.forwarded is not None or cors.get("allowCredentials"):
+        return envoy
+    lists = ((b"access-control-allow-methods", "allowMethods"), (b"access-control-allow-headers", "allowHeaders"))
+    stars = {header: (b"*",) for header, name in lists if cors.get(name) == ["*"] and _GRANTED in envoy.headers}
+    return replace(envoy, headers={**envoy.headers, **stars})
+
+
+def _star_exposed(envoy: Outcome, exchange: Exchange) -> Outcome:
+    exposed = member(exchange.rule, "CORS").get("allowCredentials") and (
+        envoy.headers.get(b"access-control-expose-headers") == (b"*",)
+    )
+    return replace(envoy, headers=_without(envoy.headers, b"access-control-expose-headers")) if exposed else envoy
+
+
+def _preflight_filters(envoy: Outcome, exchange: Exchange) -> Outcome:
+    change = member(exchange.rule, "ResponseHeaderModifier")
+    if not exchange.is_preflight or envoy.forwarded is not None or not member(exchange.rule, "CORS"):
+        return envoy
+    touched = [each["name"].lower() for each in (*change.get("set", ()), *change.get("add", ()))]
+    touched += [each.lower() for each in change.get("remove", ())]
+    changed = {name.encode(): _modified(envoy.headers.get(name.encode(), ()), name, change) for name in touched}
+    headers = {**envoy.headers, **changed}
+    return replace(envoy, headers={name: values for name, values in headers.items() if values})
+
+
 def _split_as(joined: Fields, split: Fields) -> Fields:
     def same(name: bytes, values: tuple[bytes, ...]) -> bool:
         return name != b"set-cookie" and b",".join(values) == b",".join(split.get(name, ()))
@@ -232,6 +289,15 @@ DIFFERENCES = {
     "A well-known port is left out of a redirect": Difference(after=_well_known_port),
     "Added values stand on lines of their own": Difference(after=_own_lines),
     "Redirects of HEAD have a Content-Length": Difference(after=_head_length),
+    "A preflight finds the rule of the request that it announces": Difference(),
+    "What another origin asks is granted in no part": Difference(after=_nothing_granted),
+    "The backend's CORS headers are dropped": Difference(after=_backend_grants),
+    "A star is answered with a star": Difference(after=_stars),
+    "Redirects say who may read them": Difference(),
+    "With credentials a star exposes nothing": Difference(after=_star_exposed),
+    "Answers say that they vary with the origin": Difference(after=_varying),
+    "A preflight is answered with 204": Difference(after=_preflight_status),
+    "Response filters change answers to preflights": Difference(after=_preflight_filters),
     "No Date is invented": Difference(after=_own_date),
     "Error bodies are JSON": Difference(after=_error_bodies),
 }

@@ -11,6 +11,10 @@ from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest, member
 
 _TYPE = "type.googleapis.com/envoy."
 _INJECTOR = "envoy.filters.http.credential_injector/"
+_CORS = "envoy.filters.http.cors"
+_CORS_TYPE = _TYPE + "extensions.filters.http.cors.v3."
+_MARKING = "envoy.filters.http.header_mutation"
+_MARKING_TYPE = _TYPE + "extensions.filters.http.header_mutation.v3.HeaderMutation"
 _CLUSTER = "upstream"
 _RUNTIME = {
     # Envoy Gateway's own.
@@ -20,6 +24,8 @@ _RUNTIME = {
 }
 RULE_MARK = "x-differential-rule"
 """The response header that names the rule that Envoy has taken."""
+MEANT = "x-differential-meant"
+"""The request header that names the rule that Envoy has taken for what a preflight announces."""
 _PATH_ORDER = ("Exact", "RegularExpression", "PathPrefix")
 
 
@@ -38,7 +44,12 @@ def configuration(cases: Sequence[Case], upstream_port: int) -> dict[str, Any]:
         "common_http_protocol_options": {"headers_with_underscores_action": "ALLOW"},
         # Envoy Gateway leaves it at 1 s, which would be spent after each refusal.
         "delayed_close_timeout": "0.02s",
-        "http_filters": [*(_injector(name, spec) for name, spec, _ in injections), _router()],
+        "http_filters": [
+            {"name": _MARKING, "typed_config": {"@type": _MARKING_TYPE}},
+            {"name": _CORS, "typed_config": {"@type": _CORS_TYPE + "Cors"}},
+            *(_injector(name, spec) for name, spec, _ in injections),
+            _router(),
+        ],
         "route_config": {
             "name": "routes",
             "ignore_port_in_host_matching": True,
@@ -141,14 +152,26 @@ def _sorted_routes(case: Case, hostname: str, listener: str) -> list[dict[str, A
         for rule in route["spec"]["rules"]
         for match in rule["matches"]
     ]
-    ordered = sorted(taken, key=lambda each: _precedence(each[0]))
+    ordered = sorted([*taken, *_for_preflights(taken)], key=lambda each: _precedence(each[0]))
     return [_marked(entry, rule) for match, rule in ordered for entry in _routes(case, match, rule)]
 
 
+def _for_preflights(taken: Iterable[tuple[Manifest, Manifest]]) -> Iterator[tuple[Manifest, Manifest]]:
+    """Envoy looks for OPTIONS only. We have the match for a method take the preflights that announce it."""
+    for match, rule in taken:
+        if match.get("method", "OPTIONS") != "OPTIONS" and member(rule, "CORS"):
+            yield {**match, "method": "OPTIONS", "announced": [rule["name"], match["method"]]}, rule
+
+
 def _marked(entry: dict[str, Any], rule: Manifest) -> dict[str, Any]:
-    # Says which rule was taken; the comparison takes it off.
+    # Says which rule was taken; the comparison takes it off. A filter says it of preflights too.
     mark = {"header": {"key": RULE_MARK, "value": rule["name"]}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-    return {**entry, "response_headers_to_add": [*entry.get("response_headers_to_add", ()), mark]}
+    marking = {"@type": _MARKING_TYPE + "PerRoute", "mutations": {"response_mutations": [{"append": mark}]}}
+    return _configured(entry, _MARKING, marking)
+
+
+def _configured(entry: dict[str, Any], name: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "typed_per_filter_config": {**entry.get("typed_per_filter_config", {}), name: config}}
 
 
 def _precedence(match: Manifest) -> tuple[int, ...]:
@@ -160,13 +183,56 @@ def _precedence(match: Manifest) -> tuple[int, ...]:
 def _routes(case: Case, match: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
     found = credential(case, rule)
     entry: dict[str, Any] = {"match": _match(match), **_action(match, rule)}
+    if cors := member(rule, "CORS"):
+        entry = _configured(entry, _CORS, _cors_policy(cors))
+        yield from _granting(entry, cors)
     if found is None:
         yield entry
     elif found[1] is not None:
         enabled: dict[str, Any] = {"@type": _TYPE + "config.route.v3.FilterConfig", "config": {}}
-        yield {**entry, "typed_per_filter_config": {_INJECTOR + _filter_of(rule): enabled}}
+        yield _configured(entry, _INJECTOR + _filter_of(rule), enabled)
     else:
         yield from _routes_without_secret(entry, found[0], rule)
+
+
+def _cors_policy(cors: Manifest) -> dict[str, Any]:
+    lists = {"allow_methods": "allowMethods", "allow_headers": "allowHeaders", "expose_headers": "exposeHeaders"}
+    return {
+        "@type": _CORS_TYPE + "CorsPolicy",
+        "allow_origin_string_match": [_origin(each) for each in cors["allowOrigins"]],
+        **{field: ", ".join(cors[name]) for field, name in lists.items() if name in cors},
+        "max_age": str(cors.get("maxAge", 5)),
+        "allow_credentials": cors.get("allowCredentials", False),
+        "forward_not_matching_preflights": False,
+    }
+
+
+def _granting(entry: dict[str, Any], cors: Manifest) -> Iterator[dict[str, Any]]:
+    """Envoy looks at CORS where a request goes to a cluster only. Other entries get some that do the same."""
+    asked = [{"name": name, "present_match": True} for name in ("origin", "access-control-request-method")]
+    options = {"name": ":method", "string_match": {"exact": "OPTIONS"}}
+    names = ("match", "typed_per_filter_config")
+    yield {**_where({name: entry[name] for name in names}, options, *asked), "route": {"cluster": _CLUSTER}}
+    if "redirect" in entry:
+        grants = {"access-control-allow-origin": "%REQ(origin)%"}
+        grants |= {"access-control-allow-credentials": "true"} if cors.get("allowCredentials") else {}
+        grants |= {"access-control-expose-headers": ", ".join(cors["exposeHeaders"])} if "exposeHeaders" in cors else {}
+        headers = [{"header": {"key": name, "value": value}} for name, value in grants.items()]
+        for each in cors["allowOrigins"]:
+            found = _where(entry, {"name": "origin", "string_match": _origin(each)})
+            yield {**found, "response_headers_to_add": [*entry["response_headers_to_add"], *headers]}
+
+
+def _where(entry: dict[str, Any], *headers: dict[str, Any]) -> dict[str, Any]:
+    """The entry, for requests with these headers."""
+    match = entry["match"]
+    return {**entry, "match": {**match, "headers": [*match["headers"], *headers]}}
+
+
+def _origin(pattern: str) -> dict[str, Any]:
+    if "*" not in pattern:
+        return {"exact": pattern}
+    return {"safe_regex": {"regex": pattern.replace(".", r"\.").replace("*", ".*")}}
 
 
 def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
@@ -177,8 +243,7 @@ def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Man
     if not injection.get("overwrite") and name in written:
         yield entry
     elif not injection.get("overwrite") and name not in [each.lower() for each in change.get("remove", ())]:
-        present = {"name": name, "present_match": True}
-        yield {**entry, "match": {**entry["match"], "headers": [*entry["match"]["headers"], present]}}
+        yield _where(entry, {"name": name, "present_match": True})
     yield {"match": entry["match"], "direct_response": {"status": 500}}
 
 
@@ -204,6 +269,10 @@ def _match(match: Manifest) -> dict[str, Any]:
     headers = [_exact(each) for each in match.get("headers", ())]
     if "method" in match:
         headers.append(_exact({"name": ":method", "value": match["method"]}))
+    if "announced" in match:
+        names = (MEANT, "access-control-request-method")
+        pairs = zip(names, match["announced"], strict=True)
+        headers += [_exact({"name": name, "value": value}) for name, value in pairs]
     parameters = [_in_any_spelling(each) for each in match.get("queryParams", ())]
     return {**entry, "headers": headers, "query_parameters": parameters}
 

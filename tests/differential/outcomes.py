@@ -1,8 +1,9 @@
 """What is compared of an exchange: what the upstream got and what the client got, by header name."""
 
+import re
 from dataclasses import dataclass
 
-from envoy_configuration import RULE_MARK, credential
+from envoy_configuration import MEANT, RULE_MARK, credential
 from raw_exchange import Seen
 from written_cases import Case, Manifest
 
@@ -30,6 +31,14 @@ class Outcome:
     body: bytes
 
 
+def announced(request: bytes) -> bytes | None:
+    """The request that a preflight announces, as far as it says; None for any other request."""
+    method = re.search(rb"\r\naccess-control-request-method: *([A-Z]+)\r\n", request, re.IGNORECASE)
+    if method is None or not request.startswith(b"OPTIONS ") or b"\r\norigin:" not in request.lower():
+        return None
+    return request.replace(b"OPTIONS", method[1], 1).replace(method[0], b"\r\n", 1)
+
+
 @dataclass(frozen=True)
 class Exchange:
     """One request to both: ``rule`` is the one that Envoy took, ``ours`` what we made of it."""
@@ -48,6 +57,11 @@ class Exchange:
     def answer_number(self) -> bytes:
         """Which answer the upstream was asked for."""
         return next(iter(self.client_values(b"x-answer")), b"0")
+
+    @property
+    def is_preflight(self) -> bool:
+        """Whether a browser asks with it what a page may send."""
+        return announced(self.request) is not None
 
     def client_values(self, name: bytes) -> tuple[bytes, ...]:
         """What the client sent under a name and meant for the upstream."""
@@ -87,6 +101,6 @@ def taken_rule(case: Case, seen: Seen) -> Manifest | None:
 def _fields(pairs: tuple[tuple[bytes, bytes], ...]) -> Fields:
     fields: Fields = {}
     for name, value in pairs:
-        if name not in _ONE_CONNECTION and name != RULE_MARK.encode():
+        if name not in (*_ONE_CONNECTION, RULE_MARK.encode(), MEANT.encode()):
             fields[name] = (*fields.get(name, ()), value)
     return fields

@@ -123,6 +123,7 @@ ANSWERS = {
     b"4": _answer(302, b"Location: http://provider.test/next\r\n"),
     b"5": _answer(200, b"X-UP:   spaced  \r\n", b"5\r\nhello\r\n0\r\n\r\n", b"transfer-encoding: chunked\r\n"),
     b"6": _answer(503, b"Retry-After: 3\r\nX-Envoy-Overloaded: true\r\n", b"busy"),
+    b"7": _answer(200, _JSON + b"Access-Control-Allow-Origin: *\r\nAccess-Control-Max-Age: 7\r\n", b"{}"),
 }
 """What the upstream answers, by the request's ``x-answer``."""
 

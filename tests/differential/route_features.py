@@ -12,7 +12,8 @@ _REDIRECT: dict[str, object] = {
     "filters": [{"type": "RequestRedirect", "requestRedirect": {"hostname": "provider.test"}}]
 }
 _REGEX: dict[str, object] = {"matches": [{"path": {"type": "RegularExpression", "value": "/v[0-9]"}}]}
-SAMPLES: dict[str, dict[str, object]] = {"RequestRedirect": _REDIRECT, "RegularExpression": _REGEX}
+_CORS: dict[str, object] = {"filters": [{"type": "CORS", "cors": {"allowOrigins": ["*"]}}]}
+SAMPLES: dict[str, dict[str, object]] = {"RequestRedirect": _REDIRECT, "RegularExpression": _REGEX, "CORS": _CORS}
 """Rules of which each holds one feature and nothing else that could be refused."""
 
 

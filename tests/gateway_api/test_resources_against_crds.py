@@ -1,6 +1,5 @@
 """The models and the real CRDs must agree: on generated objects, on the table of rows, on the manifests at hand."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -11,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from effort import LONG
 from gateway_api.crd_oracle import AVAILABLE, CRDS, Schema, broken_rules, completed, custom_resources
 from gateway_api.crd_samples import changed_object, valid_object
 from gateway_api.resource_rows import MODELS, ROWS, Row, manifest, places
@@ -20,7 +20,6 @@ NAMES = (
     *("HTTPRoute", "Gateway", "BackendTLSPolicy", "GatewayClass", "ListenerSet", "ReferenceGrant"),
     *("Backend", "HTTPRouteFilter"),
 )
-LONG = os.environ.get("GATEWAY_FILTERS_LONG") == "1"
 
 # What no new object can break: rules about its former state, and those that a list's keys or an enum imply already.
 IMPLIED = {
@@ -44,12 +43,13 @@ def agree(kind: str, written: dict[str, Any]) -> bool:
 
 
 @needs_crds
+@pytest.mark.timeout(3600 if LONG else 60)
 @pytest.mark.parametrize("kind", NAMES)
 @settings(
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=500 if LONG else 50,
+    max_examples=5_000 if LONG else 50,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(random=st.randoms(use_true_random=True))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_filters.filters import Refusal
+from gateway_filters.filters import CORS, Refusal
 from gateway_filters.matching import ExactMatch, HeaderMatch, Match, PrefixMatch, QueryParamMatch
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
@@ -150,3 +150,72 @@ def test_a_backend_has_a_weight_of_one_and_no_tls_by_default() -> None:
     backend = Backend("b", ())
     assert WeightedBackend(backend) == WeightedBackend(backend, 1, ())
     assert backend.tls is None
+
+
+GRANTS = (CORS(allow_origins=("*",)),)
+
+
+def _of(method: str | None, path: str = "/v1", *, name: str = "", cors: bool = True) -> Route:
+    return Route(name or f"{method} {path}", Match(PrefixMatch(path), method), filters=GRANTS if cors else ())
+
+
+def _preflight(method: bytes = b"POST", path: bytes = b"/v1/x") -> RequestHead:
+    headers = ((b"origin", b"https://page.example"), (b"access-control-request-method", method))
+    return RequestHead(b"OPTIONS", path, authority=b"h", headers=headers)
+
+
+EVERYTHING = _of(None, "/", cors=False)
+PREFLIGHTS: dict[str, tuple[RequestHead, tuple[Route, ...], str | None]] = {
+    "the match that names the method asked for takes it": (_preflight(), (_of("POST"), _of("GET")), "POST /v1"),
+    "of two that name the method the stronger takes it": (
+        _preflight(),
+        (_of("POST", "/v1/x"), _of("POST")),
+        "POST /v1/x",
+    ),
+    "a match that names no method and is weaker does not": (_preflight(), (_of("POST"), EVERYTHING), "POST /v1"),
+    "what the method's own request would not reach does not take it": (
+        _preflight(),
+        (_of("POST", "/v1", cors=False), EVERYTHING),
+        "None /",
+    ),
+    "what takes the method's own request without naming it takes it as ever": (
+        _preflight(),
+        (_of("POST"), _of(None, "/v1/x", cors=False)),
+        "None /v1/x",
+    ),
+    "of equal strength the one for OPTIONS takes it": (_preflight(), (_of("POST"), _of("OPTIONS")), "OPTIONS /v1"),
+    "one for OPTIONS that is weaker does not": (_preflight(), (_of("POST"), _of("OPTIONS", "/")), "POST /v1"),
+    "a method that no match names finds none": (_preflight(b"PUT"), (_of("POST"),), None),
+    "letters' case of a method counts": (_preflight(b"post"), (_of("POST"),), None),
+    "OPTIONS without an origin is no preflight": (
+        _preflight().with_headers(((b"access-control-request-method", b"POST"),)),
+        (_of("POST"), EVERYTHING),
+        "None /",
+    ),
+    "OPTIONS that asks for no method is no preflight": (
+        _preflight().with_headers(((b"origin", b"https://page.example"),)),
+        (_of("POST"), EVERYTHING),
+        "None /",
+    ),
+    "a POST that says it were a preflight is none": (
+        _preflight(b"GET").with_method(b"POST"),
+        (_of("GET"), EVERYTHING),
+        "None /",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", PREFLIGHTS)
+def test_a_preflight_goes_where_the_request_goes_that_it_asks_for(sentence: str) -> None:
+    """Only rules that answer preflights count, each with the precedence of its match; the order given does not."""
+    head, routes, name = PREFLIGHTS[sentence]
+    for order in permutations(routes):
+        found = RouteTable(order).find(head)
+        assert (found and found.name) == name
+
+
+def test_a_preflight_keeps_to_its_host_name() -> None:
+    """A rule for another host takes no preflight."""
+    elsewhere = Route("elsewhere", Match(method="POST"), "other.example", GRANTS)
+    assert RouteTable([elsewhere]).find(_preflight()) is None
+    assert RouteTable([elsewhere]).find(_preflight().with_authority(b"other.example")) is elsewhere

@@ -54,12 +54,15 @@ class Choice:
         """A verdict on each match: those of the chosen listeners by precedence, then all others."""
         owners = {route: each.name for each in reversed(self._chosen) for route in each.routes}
         for route in self._routes:
-            yield _verdict(route, owners[route], self._lost(route, redaction), redaction)
+            reason = self._reason(route, redaction)
+            words = match_words(route.match, redaction)
+            yield MatchVerdict(route.name, owners[route], route.hostname, words, route is self.winner, reason)
         for listener in self._listeners:
             if listener not in self._chosen:
                 reason = f"listener {listener.name}: {self._not_chosen(listener)}"
                 for route in listener.routes:
-                    yield _verdict(route, listener.name, reason, redaction)
+                    words = match_words(route.match, redaction)
+                    yield MatchVerdict(route.name, listener.name, route.hostname, words, wins=False, reason=reason)
 
     def _not_chosen(self, listener: Listener) -> str:
         if listener in self._chosen:
@@ -70,10 +73,10 @@ class Choice:
             return f"host {self._host} is not {listener.hostname}"
         return f"listener {self._chosen[0].name} has the more exact host name {self._chosen[0].hostname}"
 
-    def _lost(self, route: Route, redaction: Redaction) -> str:
-        if route is self.winner:
-            return ""
+    def _reason(self, route: Route, redaction: Redaction) -> str:
         reason = route.mismatch(self._host, self._head)
+        if route is self.winner:
+            return "" if reason is None else f"the request is a preflight for {route.match.method}"
         if reason is None:
             assert self.winner is not None
             return f"{self.winner.name} wins before it: {_ahead(self.winner, route)}"
@@ -94,10 +97,6 @@ def _elsewhere(listener: Listener, request: Asked) -> str:
     if listener.port != request.port:
         return f"its port is {listener.port} and not {request.port}"
     return f"its address is {', '.join(listener.addresses) or 'another'} and not {request.host}"
-
-
-def _verdict(route: Route, listener: str, reason: str, redaction: Redaction) -> MatchVerdict:
-    return MatchVerdict(route.name, listener, route.hostname, match_words(route.match, redaction), not reason, reason)
 
 
 def _ahead(winner: Route, other: Route) -> str:

@@ -65,7 +65,8 @@ def _match(each: MatchVerdict) -> str:
 
 
 def _marked(words: str, chosen: bool, reason: str) -> str:  # noqa: FBT001 - two of a kind, called here only
-    return f"> {words}" if chosen else f"  {words}\n      {reason}"
+    because = f"\n      {reason}" if reason else ""
+    return f"{'>' if chosen else ' '} {words}{because}"
 
 
 def _steps(steps: Sequence[Step]) -> Iterator[str]:

@@ -32,7 +32,10 @@ class ListenerVerdict:
 
 @dataclass(frozen=True, slots=True)
 class MatchVerdict:
-    """A match in the order of precedence, and why it does not get the request; the winner has no ``reason``."""
+    """A match in the order of precedence, and why it does not get the request.
+
+    The winner has a ``reason`` only when it takes a preflight for the method that it names.
+    """
 
     route: str
     listener: str

@@ -85,7 +85,7 @@ class CORS(Filter):
 
     def on_request(self, head: RequestHead) -> RequestHead | Reply:
         """The head as it is, or the answer to a preflight."""
-        return Reply(204, _varying(self._granted(head))) if _is_preflight(head) else head
+        return head if requested_method(head) is None else Reply(204, _varying(self._granted(head)))
 
     def on_response(self, head: ResponseHead, request: RequestHead) -> ResponseHead:
         """The head with our CORS headers instead of the backend's; ``Vary`` names Origin."""
@@ -98,7 +98,7 @@ class CORS(Filter):
         if len(origins) != 1 or not self._allows(origins[0]):
             return ()
         granted = ((_ALLOW_ORIGIN, origins[0]), *self._always)
-        return (*granted, *self._granted_before(request)) if _is_preflight(request) else granted
+        return granted if requested_method(request) is None else (*granted, *self._granted_before(request))
 
     def _granted_before(self, request: RequestHead) -> Headers:
         """What only a preflight is told."""
@@ -127,8 +127,10 @@ class CORS(Filter):
         return tuple(pair for pair in told if pair[1])
 
 
-def _is_preflight(head: RequestHead) -> bool:
-    return head.method == b"OPTIONS" and None not in (head.first(b"origin"), head.first(_REQUEST_METHOD))
+def requested_method(head: RequestHead) -> bytes | None:
+    """The method that a preflight asks for; None for any other request."""
+    preflight = head.method == b"OPTIONS" and head.first(b"origin") is not None
+    return head.first(_REQUEST_METHOD) if preflight else None
 
 
 def _asked(request: RequestHead, name: bytes) -> bytes:

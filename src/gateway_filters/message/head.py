@@ -54,6 +54,17 @@ class RequestHead:
         """The first value of the header ``name`` (lower case), or None."""
         return first(self.headers, name)
 
+    def with_method(self, method: bytes) -> "RequestHead":
+        """The same head for another method."""
+        return RequestHead(
+            method,
+            self.path,
+            authority=self.authority,
+            query=self.query,
+            headers=self.headers,
+            scheme=self.scheme,
+        )
+
     def with_path(self, path: bytes) -> "RequestHead":
         """The same head for another raw path."""
         return self._but(path, self.authority, self.headers)

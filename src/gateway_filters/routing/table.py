@@ -6,6 +6,7 @@ from itertools import chain
 from gateway_filters.matching.path import ExactMatch, PrefixMatch
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.hosts import finder
+from gateway_filters.routing.preflight import preflight_finder
 from gateway_filters.routing.route import Route
 
 # What clients send must not fill the memory: at most so many paths, of so many bytes, with so many routes each.
@@ -25,7 +26,8 @@ class RouteTable:
         by_hostname: dict[str | None, _PathIndex] = {}
         for route in self.routes:
             by_hostname.setdefault(route.hostname, _PathIndex()).add(route)
-        self.find = finder({hostname: index.find for hostname, index in by_hostname.items()}, isolated=False)
+        find = finder({hostname: index.find for hostname, index in by_hostname.items()}, isolated=False)
+        self.find = preflight_finder(find, self.routes)
 
 
 class _PathIndex:

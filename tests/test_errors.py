@@ -8,9 +8,12 @@ from gateway_filters.errors import (
     ConfigurationError,
     GatewayError,
     GatewayFiltersError,
+    KeysUnavailable,
     ManifestError,
+    PermissionDenied,
     RouteRefused,
     SecretUnavailable,
+    Unauthenticated,
     UpstreamAborted,
     UpstreamBusy,
     UpstreamError,
@@ -27,6 +30,9 @@ class _Refined(UpstreamTimeout):
 
 STATUSES = [
     pytest.param(BadRequest("x"), 400, id="a request that cannot be forwarded is the client's fault"),
+    pytest.param(Unauthenticated("x"), 401, id="a client that nobody knows is not authenticated"),
+    pytest.param(PermissionDenied("x"), 403, id="a client that may not is denied"),
+    pytest.param(KeysUnavailable("x"), 503, id="keys that cannot be had may come back"),
     pytest.param(RouteRefused("x"), 500, id="a route that cannot run is the gateway's fault"),
     pytest.param(SecretUnavailable("x"), 503, id="a missing credential may come back"),
     pytest.param(UpstreamUnreachable("x"), 503, id="an upstream that cannot be reached may come back"),

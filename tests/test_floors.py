@@ -13,6 +13,7 @@ PACKAGE = SOURCE / "gateway_filters"
 FLOORS = {
     "errors": 0,
     "message": 0,
+    "credentials": 0,
     "filters": 1,
     "matching": 1,
     "secrets": 1,

@@ -1,6 +1,7 @@
 """Kubernetes Gateway API filters as ASGI middleware: match, rewrite, inject the credential, stream the answer."""
 
 from gateway_filters.asgi import FilteredApp, PathPrefix, chain, gateway_lifespan
+from gateway_filters.credentials import Roll, RollSource
 from gateway_filters.errors import (
     BadRequest,
     ClientDisconnected,
@@ -8,9 +9,12 @@ from gateway_filters.errors import (
     ConfigurationError,
     GatewayError,
     GatewayFiltersError,
+    KeysUnavailable,
     ManifestError,
+    PermissionDenied,
     RouteRefused,
     SecretUnavailable,
+    Unauthenticated,
     UpstreamAborted,
     UpstreamBusy,
     UpstreamError,
@@ -20,11 +24,20 @@ from gateway_filters.errors import (
 )
 from gateway_filters.filters import (
     CORS,
+    APIKeyAuth,
+    Authorization,
+    AuthorizationRule,
+    BasicAuth,
+    ClaimIn,
     CredentialInjection,
     DirectResponse,
     Filter,
     HostFromHeader,
     HostFromPath,
+    InCookie,
+    InHeader,
+    InQuery,
+    Operation,
     Refusal,
     ReplaceFullPath,
     ReplacePrefixMatch,
@@ -32,6 +45,7 @@ from gateway_filters.filters import (
     RequestHeaderModifier,
     RequestRedirect,
     ResponseHeaderModifier,
+    TokenHolder,
     URLRewrite,
 )
 from gateway_filters.gateway import Gateway, GatewayMiddleware, routes_of
@@ -46,6 +60,7 @@ from gateway_filters.matching import (
     Regex,
     RegexMatch,
 )
+from gateway_filters.message.client import Client
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
 from gateway_filters.message.secret import Secret, SecretSource
 from gateway_filters.routing import (
@@ -77,10 +92,16 @@ from gateway_filters.upstream import Clocks, Resolver, Upstream, client_context
 
 __all__ = [
     "CORS",
+    "APIKeyAuth",
+    "Authorization",
+    "AuthorizationRule",
     "Backend",
     "BackendTLS",
     "BadRequest",
+    "BasicAuth",
     "CachedSecret",
+    "ClaimIn",
+    "Client",
     "ClientDisconnected",
     "ClientError",
     "Clocks",
@@ -103,6 +124,10 @@ __all__ = [
     "HeaderMatch",
     "HostFromHeader",
     "HostFromPath",
+    "InCookie",
+    "InHeader",
+    "InQuery",
+    "KeysUnavailable",
     "Listener",
     "ManifestError",
     "ManifestSecrets",
@@ -111,7 +136,9 @@ __all__ = [
     "MemorySecrets",
     "Mirror",
     "MissingSecret",
+    "Operation",
     "PathPrefix",
+    "PermissionDenied",
     "PrefixMatch",
     "QueryParamMatch",
     "Refusal",
@@ -128,6 +155,8 @@ __all__ = [
     "ResponseHead",
     "ResponseHeaderModifier",
     "Retry",
+    "Roll",
+    "RollSource",
     "Route",
     "RouteRefused",
     "RouteTable",
@@ -137,7 +166,9 @@ __all__ = [
     "SecretUnavailable",
     "SessionPersistence",
     "Timeouts",
+    "TokenHolder",
     "URLRewrite",
+    "Unauthenticated",
     "Unusable",
     "Upstream",
     "UpstreamAborted",

@@ -29,6 +29,21 @@ class BadRequest(ClientError):
     """The request cannot be forwarded as it is."""
 
 
+class Unauthenticated(ClientError):
+    """The client has not shown who it is: no credential, or one that does not count.
+
+    ``challenge`` is what WWW-Authenticate tells it (RFC 9110 11.6.1).
+    """
+
+    def __init__(self, reason: str, challenge: str = "Bearer") -> None:
+        super().__init__(reason)
+        self.challenge = challenge
+
+
+class PermissionDenied(ClientError):
+    """The client may not do this, whoever it is."""
+
+
 class ClientDisconnected(ClientError):
     """The client left before its answer was complete; nobody is there to be told."""
 
@@ -39,6 +54,10 @@ class GatewayError(GatewayFiltersError):
 
 class RouteRefused(GatewayError):
     """The route names something that is missing, invalid or not understood, so it never runs without it."""
+
+
+class KeysUnavailable(GatewayError):
+    """Nothing to check a client's credential with, so it does not count: names the reference."""
 
 
 class SecretUnavailable(GatewayError):
@@ -89,8 +108,11 @@ class Verdict:
 # Looked up along the error's class hierarchy, so the most exact row wins.
 VERDICTS: dict[type[BaseException], Verdict] = {
     BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
+    Unauthenticated: Verdict(401, "authentication_error", "The request is not authenticated."),
+    PermissionDenied: Verdict(403, "permission_denied", "The request is not permitted."),
     RouteRefused: Verdict(500, "gateway_error", "The gateway's configuration does not allow this request."),
     SecretUnavailable: Verdict(503, "credential_unavailable", "The gateway has no credential for this route."),
+    KeysUnavailable: Verdict(503, "authentication_unavailable", "The gateway cannot check credentials now."),
     UpstreamUnreachable: Verdict(503, "upstream_unreachable", "The upstream could not be reached."),
     UpstreamBusy: Verdict(503, "upstream_busy", "The upstream's connections are all in use."),
     UpstreamMalformed: Verdict(502, "upstream_malformed", "The upstream's answer could not be understood."),

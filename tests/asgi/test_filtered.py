@@ -3,18 +3,23 @@
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from asgi_driver import Driver, Inner, answer_of, app_of, exchange, http_scope, json_error, settled
 from gateway_filters import (
+    APIKeyAuth,
     BadRequest,
+    BasicAuth,
+    Client,
     CredentialInjection,
     DirectResponse,
     Filter,
     FilteredApp,
     GatewayFiltersError,
+    InQuery,
     MissingSecret,
     Refusal,
     Reply,
@@ -286,16 +291,16 @@ async def test_prepare_comes_first() -> None:
         def __init__(self, name: str) -> None:
             self.name = name
 
-        async def prepare(self) -> None:
+        async def prepare(self, head: RequestHead) -> None:
             await asyncio.sleep(0)
-            order.append(f"prepare {self.name}")
+            order.append(f"prepare {self.name} for {head.path.decode()}")
 
         def on_request(self, head: RequestHead) -> RequestHead:
             order.append(f"request {self.name}")
             return head
 
-    await exchange(chain(Inner(), Preparing("a"), Preparing("b")), http_scope())
-    assert order == ["prepare a", "prepare b", "request a", "request b"]
+    await exchange(chain(Inner(), Preparing("a"), Preparing("b")), http_scope("/x"))
+    assert order == ["prepare a for /x", "prepare b for /x", "request a", "request b"]
 
 
 async def test_only_what_is_overridden_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,6 +313,80 @@ async def test_only_what_is_overridden_is_called(monkeypatch: pytest.MonkeyPatch
     for method in ("prepare", "on_request", "on_response"):
         monkeypatch.setattr(Filter, method, refuse)
     assert (await exchange(app, http_scope())).status == 200
+
+
+class Seeing(Filter):
+    """Keeps the clients that it sees."""
+
+    def __init__(self, sees_client: bool) -> None:
+        self._sees_client = sees_client
+        self.seen: list[Client | None] = []
+
+    @property
+    def sees_client(self) -> bool:
+        return self._sees_client
+
+    def on_request(self, head: RequestHead) -> RequestHead:
+        self.seen.append(head.client)
+        return head
+
+
+@pytest.mark.parametrize(
+    ("peer", "address"),
+    [
+        pytest.param(("192.0.2.1", 5000), "192.0.2.1", id="IPv4"),
+        pytest.param(("2001:db8::1", 5000), "2001:db8::1", id="IPv6"),
+        pytest.param(("::ffff:192.0.2.1", 5000), "192.0.2.1", id="IPv4 at a socket for both"),
+        pytest.param(("/run/socket", 0), None, id="a socket of this machine"),
+        pytest.param(("testclient", 50000), None, id="a test client"),
+        pytest.param(None, None, id="a server that does not say"),
+    ],
+)
+async def test_a_filter_that_asks_sees_the_client(peer: tuple[str, int] | None, address: str | None) -> None:
+    """The peer's address comes from the connection and never from a header."""
+    seeing = Seeing(sees_client=True)
+    headers = [(b"x-forwarded-for", b"10.0.0.1"), (b"forwarded", b"for=10.0.0.1")]
+    await exchange(
+        chain(Inner(), RequestHeaderModifier(set={"a": "b"}), seeing), http_scope(client=peer, headers=headers)
+    )
+    assert seeing.seen == [Client(None if address is None else ip_address(address))]
+
+
+async def test_who_does_not_ask_sees_none() -> None:
+    """To know the client costs, so it is not looked up for nobody."""
+    seeing = Seeing(sees_client=False)
+    await exchange(chain(Inner(), seeing), http_scope())
+    assert seeing.seen == [None]
+
+
+async def test_what_is_known_of_a_client_goes_on_to_shells_further_in() -> None:
+    """A name that one shell has found out is known to the next one."""
+    seeing = Seeing(sees_client=True)
+    app = chain(chain(Inner(), seeing), APIKeyAuth({"alice": "k"}, (InQuery("key"),)))
+    answer = await exchange(app, http_scope("/?key=k&a=1"))
+    assert answer.status == 200
+    assert seeing.seen[0] is not None and seeing.seen[0].name == "alice"
+
+
+async def test_a_query_that_a_filter_changes_is_that_of_the_scope() -> None:
+    """What is taken out of the query is gone from ``query_string`` too, and the outer scope keeps it."""
+    inner = Inner()
+    scope = http_scope("/?key=k&a=1")
+    await exchange(chain(inner, APIKeyAuth({"alice": "k"}, (InQuery("key"),))), scope)
+    assert inner.scope["query_string"] == b"a=1" and scope["query_string"] == b"key=k&a=1"
+
+
+async def test_a_refusal_of_a_client_has_its_challenge() -> None:
+    """401 in constant words, with the header that RFC 9110 15.5.2 asks for."""
+    answers = [
+        await exchange(chain(Inner(), BasicAuth({"a": "b"})), http_scope(headers=headers))
+        for headers in ([], [(b"authorization", b"Basic eDp5")])
+    ]
+    for answer in answers:
+        error = json_error(answer.body)
+        assert (answer.status, error["type"]) == (401, "authentication_error")
+        assert error["message"] == "The request is not authenticated."
+        assert answer.values(b"www-authenticate") == [b'Basic realm="gateway", charset="UTF-8"']
 
 
 def test_a_filter_called_with_an_app() -> None:

@@ -95,7 +95,7 @@ def test_each_request_has_the_current_secret() -> None:
 async def test_preparing_prepares_the_source() -> None:
     """What must wait for a remote secret waits in prepare, which asks the source to."""
     source = _Counted()
-    await CredentialInjection(source).prepare()
+    await CredentialInjection(source).prepare(_head())
     assert (source.prepared, source.asked) == (1, 0)
 
 

@@ -84,6 +84,6 @@ def test_filters_are_frozen(build: Callable[[], Filter], other: Filter, shown: t
 async def test_a_bare_filter_passes_everything() -> None:
     """The contract's own methods wait for nothing and pass heads as they are."""
     request, response = RequestHead(b"GET", b"/"), ResponseHead(200)
-    await Filter().prepare()
+    await Filter().prepare(request)
     assert Filter().on_request(request) is request
     assert Filter().on_response(response, request) is response

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.shell import Shell
-from gateway_filters.errors import ClientDisconnected, ClientError, GatewayFiltersError, verdict
+from gateway_filters.errors import ClientDisconnected, ClientError, GatewayFiltersError, Unauthenticated, verdict
 from gateway_filters.message.head import Reply, RequestHead
 
 _log = logging.getLogger("gateway_filters")
@@ -35,7 +35,11 @@ def reply_to(error: BaseException) -> Reply:
             "request_id": request_id,
         }
     }
-    return json_reply(judged.status, body)
+    reply = json_reply(judged.status, body)
+    if isinstance(error, Unauthenticated):
+        challenge = (b"www-authenticate", error.challenge.encode())
+        return Reply(judged.status, (*reply.head.headers, challenge), reply.body)
+    return reply
 
 
 def not_found() -> Reply:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import reply_to
 from gateway_filters.asgi.reply import send_reply
+from gateway_filters.asgi.scope import peer_of
 from gateway_filters.asgi.shell import Shell
 from gateway_filters.errors import GatewayFiltersError
 from gateway_filters.filters.filter import Filter
@@ -26,6 +27,7 @@ class FilteredApp(Shell):
     def __init__(self, app: ASGIApp, filters: Sequence[Filter]) -> None:
         super().__init__(app)
         self.filters = tuple(filters)
+        self._sees_client = any(each.sees_client for each in self.filters)
         self._prepare = tuple(each.prepare for each in self.filters if each.waits)
         self._on_request = tuple(each.on_request for each in self.filters if _overrides(each, "on_request"))
         self._on_response = tuple(
@@ -34,6 +36,8 @@ class FilteredApp(Shell):
 
     def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Filter a request and its response."""
+        if self._sees_client and head.client is None:
+            head = head.with_client(peer_of(scope))
         if self._on_response:
             send = self._filtering(send, head)
         if self._prepare:
@@ -43,7 +47,7 @@ class FilteredApp(Shell):
     async def _prepared(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             for prepare in self._prepare:
-                await prepare()
+                await prepare(head)
         except GatewayFiltersError as error:
             await send_reply(reply_to(error), send)
         else:

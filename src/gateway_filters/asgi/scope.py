@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from starlette.types import Scope
 
 from gateway_filters.errors import BadRequest
+from gateway_filters.message.client import Client, address_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import Headers, named, without
 from gateway_filters.message.path import cut_root
@@ -43,11 +44,18 @@ def request_head(scope: Scope) -> RequestHead:
     )
 
 
+def peer_of(scope: Scope) -> Client:
+    """Who is at the other end of the connection; what headers say of it does not count."""
+    peer: tuple[str, int] | None = scope.get("client")
+    return Client(None if peer is None else address_of(peer[0]))
+
+
 def scope_with(scope: Scope, head: RequestHead) -> Scope:
-    """A copy of ``scope`` that says what ``head`` says; ``root_path`` and ``query_string`` stay."""
+    """A copy of ``scope`` that says what ``head`` says; ``root_path`` stays."""
     headers = [(b"host", head.authority), *head.headers] if head.authority else [*head.headers]
     changed = scope_with_path(scope, head.path)
     changed["headers"] = headers
+    changed["query_string"] = head.query
     return changed
 
 

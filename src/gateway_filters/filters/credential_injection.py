@@ -41,8 +41,9 @@ class CredentialInjection(Filter):
         """Only a remote source makes requests wait."""
         return type(self.source).prepare is not SecretSource.prepare
 
-    async def prepare(self) -> None:
+    async def prepare(self, head: RequestHead) -> None:
         """Let a remote source fetch what it lacks."""
+        del head
         await self.source.prepare()
 
     def on_request(self, head: RequestHead) -> RequestHead:

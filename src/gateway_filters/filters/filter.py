@@ -30,8 +30,16 @@ class Filter:
         """Whether ``prepare`` has anything to wait for; asked once, when a shell is built."""
         return type(self).prepare is not Filter.prepare
 
-    async def prepare(self) -> None:
-        """Wait for what ``on_request`` needs (a remote secret); the only method that may wait."""
+    @property
+    def sees_client(self) -> bool:
+        """Whether ``on_request`` asks for ``head.client``, which costs; asked once, when a shell is built."""
+        return False
+
+    async def prepare(self, head: RequestHead) -> None:
+        """Wait for what ``on_request`` needs for ``head`` (a remote secret); the only method that may wait.
+
+        ``head`` is as the shell received it.
+        """
 
     def on_request(self, head: RequestHead) -> RequestHead | Reply:
         """The head to send on, or an answer instead. May raise a ``GatewayFiltersError`` to refuse."""

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
-from urllib.parse import unquote_to_bytes
 
+from gateway_filters.message.cookies import first_cookie
 from gateway_filters.message.head import RequestHead
+from gateway_filters.message.query import first_parameter
 from gateway_filters.message.regex import compile_re2
 from gateway_filters.message.text import field_value, header_name, settle, token, utf8
 
@@ -81,31 +82,12 @@ def _header(head: RequestHead, name: bytes) -> bytes | None:
     return b",".join(found) if found else None
 
 
-def _parameter(head: RequestHead, wanted: bytes) -> bytes | None:
-    for part in head.query.split(b"&"):
-        name, _, value = part.partition(b"=")
-        if _decoded(name) == wanted:
-            return _decoded(value)
-    return None
+def _parameter(head: RequestHead, name: bytes) -> bytes | None:
+    return first_parameter(head.query, name)
 
 
-def _decoded(part: bytes) -> bytes:
-    return unquote_to_bytes(part.replace(b"+", b" "))
-
-
-def _cookie(head: RequestHead, wanted: bytes) -> bytes | None:
-    """The value of the first cookie of that name (RFC 6265 4.2.1); HTTP/2 may send several Cookie lines."""
-    for line in head.values(b"cookie"):
-        for pair in line.split(b";"):
-            name, equals, value = pair.strip(b" \t").partition(b"=")
-            if equals and name == wanted:
-                return _unquoted(value)
-    return None
-
-
-def _unquoted(value: bytes) -> bytes:
-    # RFC 6265 4.1.1: a value may stand in quotes; like Envoy we do not count them to it.
-    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == ord('"') else value
+def _cookie(head: RequestHead, name: bytes) -> bytes | None:
+    return first_cookie(head.headers, name)
 
 
 class HeaderMatch(FieldMatch):

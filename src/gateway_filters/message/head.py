@@ -5,6 +5,7 @@ the package assigns to one after ``__init__``. The authority is a field of its o
 host rewrite touches no list and a Host can neither be doubled nor removed by a header filter.
 """
 
+from gateway_filters.message.client import Client
 from gateway_filters.message.headers import Headers, first, replaced, values, without
 
 IDEMPOTENT = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
@@ -40,6 +41,11 @@ class RequestHead:
         self.headers = headers
         self.scheme = scheme
         self.cut_from = cut_from
+
+    @property
+    def client(self) -> Client | None:
+        """Who sends the request; None while nobody has asked."""
+        return None
 
     @property
     def target(self) -> bytes:
@@ -89,6 +95,17 @@ class RequestHead:
         """The same head without any header of these names (lower case)."""
         return self.with_headers(without(self.headers, names))
 
+    def with_query(self, query: bytes) -> "RequestHead":
+        """The same head with another raw query."""
+        head = RequestHead(
+            self.method, self.path, authority=self.authority, query=query, headers=self.headers, scheme=self.scheme
+        )
+        return head if self.client is None else head.with_client(self.client)
+
+    def with_client(self, client: Client) -> "RequestHead":
+        """The same head, of which it is known who sends it."""
+        return _HeadOfClient(self, client)
+
     def _but(self, path: bytes, authority: bytes, headers: Headers) -> "RequestHead":
         return RequestHead(
             self.method, path, authority=authority, query=self.query, headers=headers, scheme=self.scheme
@@ -106,7 +123,33 @@ class RequestHead:
         return f"RequestHead({self.method!r}, {self.path!r}, authority={self.authority!r}, names={names!r})"
 
     def _parts(self) -> tuple[object, ...]:
-        return (self.method, self.path, self.authority, self.query, self.headers, self.scheme)
+        return (self.method, self.path, self.authority, self.query, self.headers, self.scheme, self.client)
+
+
+class _HeadOfClient(RequestHead):
+    """A head of which it is known who sends it. A class of its own: most routes never ask, and should not pay."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, head: RequestHead, client: Client) -> None:
+        super().__init__(
+            head.method,
+            head.path,
+            authority=head.authority,
+            query=head.query,
+            headers=head.headers,
+            scheme=head.scheme,
+            cut_from=head.cut_from,
+        )
+        self._client = client
+
+    @property
+    def client(self) -> Client | None:
+        """Who sends the request."""
+        return self._client
+
+    def _but(self, path: bytes, authority: bytes, headers: Headers) -> RequestHead:
+        return _HeadOfClient(super()._but(path, authority, headers), self._client)
 
 
 class ResponseHead:

@@ -460,15 +460,15 @@ async def test_receive_that_raises_after_the_end(caplog: pytest.LogCaptureFixtur
 
 
 async def test_client_side_says_who_left() -> None:
-    """Out of ``async with ClientSide`` comes ``ClientDisconnected`` when the client leaves."""
+    """Out of ``with ClientSide`` comes ``ClientDisconnected`` when the client leaves."""
     messages: list[Message] = [{"type": "http.disconnect"}]
 
     async def receive() -> Message:
         return messages.pop(0)
 
     async def exchange() -> None:
-        async with ClientSide(receive, Departures(asyncio.get_running_loop())) as client:
-            client.nothing()
+        with ClientSide(receive, Departures(asyncio.get_running_loop())) as client:
+            await client.body(0)
             await asyncio.Event().wait()
 
     with pytest.raises(ClientDisconnected):

@@ -4,6 +4,8 @@ As a step on heads (``ingress_head``) for whoever matches, and as middleware (``
 themselves. Canonical requests pass as they are.
 """
 
+from functools import lru_cache
+
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import reply_to
@@ -21,10 +23,20 @@ def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject
 
     Raises ``BadRequest`` for a path that has no canonical form, and for a Host that is none.
     """
-    if head.authority:
-        checked_authority(head.authority, "Host")
-    path = canonical_path(head.path, escaped_slashes=escaped_slashes)
-    return head if path is head.path else head.with_path(path)
+    short = len(head.path) + len(head.authority) <= _LONGEST_KNOWN
+    path = (_remembered if short else _canonical)(head.authority, head.path, escaped_slashes)
+    return head if path == head.path else head.with_path(path)
+
+
+def _canonical(authority: bytes, path: bytes, escaped_slashes: EscapedSlashes) -> bytes:
+    if authority:
+        checked_authority(authority, "Host")
+    return canonical_path(path, escaped_slashes=escaped_slashes)
+
+
+# Few paths and hosts are common; what clients send must not fill the memory, so long ones are looked at each time.
+_LONGEST_KNOWN = 512
+_remembered = lru_cache(maxsize=1024)(_canonical)
 
 
 class Ingress:

@@ -36,11 +36,11 @@ def request_head(scope: Scope) -> RequestHead:
     return RequestHead(
         _METHODS.get(method) or method.encode("latin-1"),
         local_path(scope),
-        authority=authority,
-        query=scope.get("query_string", b""),
-        headers=headers,
-        scheme=_SCHEMES.get(scheme) or scheme.encode(),
-        cut_from=scope,
+        authority,
+        scope.get("query_string", b""),
+        headers,
+        _SCHEMES.get(scheme) or scheme.encode(),
+        scope,
     )
 
 

@@ -5,6 +5,7 @@ The query is never touched.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -57,11 +58,8 @@ class ReplacePrefixMatch:
 
     def apply(self, raw: bytes) -> bytes:
         """The path to send instead of ``raw``."""
-        if not under_prefix(raw, self._prefix):
-            return raw
-        if _CLIMBS.search(raw) is not None:
-            raise BadRequest("the path has a dot segment and could leave the replacement")
-        return replace_prefix(raw, self._prefix, self._replacement)
+        rewrite = _remembered if len(raw) <= _LONGEST_KNOWN else _prefix_replaced
+        return rewrite(raw, self._prefix, self._replacement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +130,19 @@ class URLRewrite(Filter):
         if self.hostname is None or isinstance(self.hostname, str):
             return head.authority
         return self.hostname.apply(head)
+
+
+def _prefix_replaced(raw: bytes, prefix: bytes, replacement: bytes) -> bytes:
+    if not under_prefix(raw, prefix):
+        return raw
+    if _CLIMBS.search(raw) is not None:
+        raise BadRequest("the path has a dot segment and could leave the replacement")
+    return replace_prefix(raw, prefix, replacement)
+
+
+# Few paths are common; what clients send must not fill the memory, so long ones are rewritten each time.
+_LONGEST_KNOWN = 256
+_remembered = lru_cache(maxsize=1024)(_prefix_replaced)
 
 
 def _sendable(replaced: bytes) -> bytes:

@@ -46,6 +46,11 @@ class Match:
         fields = (-len(self.headers), -len(self.query_params), -exact, -len(self.cookies))
         return (*self.path.precedence, self.method is None, *fields)
 
+    @property
+    def asks_path_only(self) -> bool:
+        """Whether no other condition is left once the path is known to match."""
+        return self._method is None and not self._conditions
+
     def mismatch(self, head: RequestHead) -> str | None:
         """The first condition that does not hold, as a phrase; None when all do."""
         if self._method is not None and head.method != self._method:

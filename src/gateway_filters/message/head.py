@@ -27,7 +27,6 @@ class RequestHead:
         self,
         method: bytes,
         path: bytes,
-        *,
         authority: bytes = b"",
         query: bytes = b"",
         headers: Headers = (),
@@ -107,9 +106,7 @@ class RequestHead:
         return _HeadOfClient(self, client)
 
     def _but(self, path: bytes, authority: bytes, headers: Headers) -> "RequestHead":
-        return RequestHead(
-            self.method, path, authority=authority, query=self.query, headers=headers, scheme=self.scheme
-        )
+        return RequestHead(self.method, path, authority, self.query, headers, self.scheme)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RequestHead) and self._parts() == other._parts()

@@ -1,6 +1,6 @@
 """The routes in the order in which they win, and an index that finds the winner without trying them all."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from gateway_filters.matching.path import ExactMatch, PrefixMatch
@@ -13,6 +13,8 @@ from gateway_filters.routing.route import Route
 _MOST_KNOWN = 1024
 _LONGEST_KNOWN = 256
 _FEW = 8
+
+_Candidate = tuple[Route, Callable[[RequestHead], str | None] | None]
 
 
 class RouteTable:
@@ -37,32 +39,34 @@ class _PathIndex:
     """
 
     def __init__(self) -> None:
-        self._exact: dict[bytes, list[Route]] = {}
-        self._others: list[Route] = []
-        self._prefixes: dict[bytes, list[Route]] = {}
-        self._known: dict[bytes, tuple[Route, ...]] = {}
+        self._exact: dict[bytes, list[_Candidate]] = {}
+        self._others: list[_Candidate] = []
+        self._prefixes: dict[bytes, list[_Candidate]] = {}
+        self._known: dict[bytes, tuple[_Candidate, ...]] = {}
 
     def add(self, route: Route) -> None:
         """Add a route; routes come in the order of their precedence."""
+        # Who is found by path has nothing left to ask where the path is all that is asked.
+        candidate = (route, None if route.match.asks_path_only else route.match.mismatch)
         match route.match.path:
             case ExactMatch(value=value):
-                self._exact.setdefault(value.encode(), []).append(route)
+                self._exact.setdefault(value.encode(), []).append(candidate)
             case PrefixMatch(value=value):
-                self._prefixes.setdefault(value.removesuffix("/").encode(), []).append(route)
+                self._prefixes.setdefault(value.removesuffix("/").encode(), []).append(candidate)
             case _:
-                self._others.append(route)
+                self._others.append((route, route.match.mismatch))
 
     def find(self, head: RequestHead) -> Route | None:
         """The first route that takes the request."""
-        routes = self._known.get(head.path)
-        if routes is None:
-            routes = self._looked_up(head.path)
-        for route in routes:
-            if route.match.mismatch(head) is None:
+        candidates = self._known.get(head.path)
+        if candidates is None:
+            candidates = self._looked_up(head.path)
+        for route, mismatch in candidates:
+            if mismatch is None or mismatch(head) is None:
                 return route
         return None
 
-    def _looked_up(self, path: bytes) -> Iterable[Route]:
+    def _looked_up(self, path: bytes) -> Iterable[_Candidate]:
         """The routes that may take the path, in order; what leads to few is remembered, so nobody fills the memory."""
         lists = [routes for routes in self._candidates(path) if routes]
         if len(path) > _LONGEST_KNOWN or sum(map(len, lists)) > _FEW:
@@ -72,7 +76,7 @@ class _PathIndex:
         known = self._known[path] = tuple(chain.from_iterable(lists))
         return known
 
-    def _candidates(self, path: bytes) -> Iterator[Sequence[Route]]:
+    def _candidates(self, path: bytes) -> Iterator[Sequence[_Candidate]]:
         yield self._exact.get(path, ())
         yield self._others
         yield self._prefixes.get(path, ())

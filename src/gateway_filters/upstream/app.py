@@ -29,7 +29,8 @@ from gateway_filters.upstream.transport import Clocks, Framing, IncomingResponse
 
 _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
-_SHORT = 64 * 1024
+_FRAMES = frozenset((b"content-length", b"transfer-encoding"))
+_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _LENGTH = frozenset((b"content-length",))
 
 
@@ -60,7 +61,13 @@ class BareUpstream(HeadApp):
         """Forward one request."""
         self._active += 1
         try:
-            await self._exchange(head, scope, receive, send)
+            transport, departures = self._tools()
+            with ClientSide(receive, departures) as client:
+                headers, framing = forwarded(head)
+                framing, body = await client.body(framing)
+                request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
+                response = await transport.send(request, self._clocks)
+                await relay(response, send, client)
         finally:
             self._active -= 1
             if self._retired and not self._active:
@@ -77,17 +84,6 @@ class BareUpstream(HeadApp):
         if self._made is not None:
             made, self._made = self._made[0], None
             await made.aclose()
-
-    async def _exchange(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
-        transport, departures = self._tools()
-        async with ClientSide(receive, departures) as client:
-            request = await outgoing(head, client, repeat=COUNTED not in scope)
-            response = await transport.send(request, self._clocks)
-            try:
-                await relay(response, send, client)
-            except BaseException:
-                await response.aclose()
-                raise
 
     def _tools(self) -> tuple[Transport, Departures]:
         loop = asyncio.get_running_loop()
@@ -141,53 +137,53 @@ class Upstream(Failures):
             await super().aclose()
 
 
-async def outgoing(head: RequestHead, client: ClientSide, *, repeat: bool = True) -> OutgoingRequest:
-    """The request to send for ``head``: Host first, framing as the client had it, hop-by-hop headers off.
+def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
+    """The header pairs to send for ``head``, Host first and hop-by-hop ones off, and how its body is framed.
 
-    ``repeat`` says whether it may be sent a second time over another connection. Raises ``BadRequest`` for
-    framing that two parsers could read differently.
+    Raises ``BadRequest`` for framing that two parsers could read differently.
     """
     headers: list[tuple[bytes, bytes]] = [(b"host", head.authority)] if head.authority else []
-    frames: list[Framing] = []
+    framing: Framing = None
     for pair in head.headers:
         name = pair[0]
-        if name == b"content-length":
-            frames.append(length(pair[1]))
+        if name in _FRAMES:
+            if framing is not None:
+                raise BadRequest("the request's body is framed twice")
+            framing = length(pair[1]) if name == b"content-length" else coding(pair[1])
+        if name not in HOP_BY_HOP:
             headers.append(pair)
-        elif name == b"transfer-encoding":
-            frames.append(coding(pair[1]))
-        elif name not in HOP_BY_HOP:
-            headers.append(pair)
-    if len(frames) > 1:
-        raise BadRequest("the request's body is framed twice")
-    framing, body = await _body(frames[0] if frames else None, client)
+    return headers, framing
+
+
+def outgoing(
+    head: RequestHead,
+    headers: list[tuple[bytes, bytes]],
+    framing: Framing,
+    body: AsyncIterator[bytes] | bytes | None,
+    *,
+    repeat: bool,
+) -> OutgoingRequest:
+    """The request to send; ``repeat`` says whether it may be sent a second time over another connection."""
     if framing == "chunked":
         headers.append((b"transfer-encoding", b"chunked"))
-    method = head.method.decode("latin-1")
-    return OutgoingRequest(method, head.target, tuple(headers), body, framing=framing, repeat=repeat)
-
-
-async def _body(framing: Framing, client: ClientSide) -> tuple[Framing, AsyncIterator[bytes] | bytes | None]:
-    """The body and how it is framed. A short one is waited for, and mostly here already; others stream."""
-    if framing == 0:
-        client.nothing()
-        return framing, None
-    if framing == "chunked" or (framing is not None and framing > _SHORT):
-        return framing, client.stream()
-    piece, more = await client.first()
-    # HTTP/2 and some servers name no length: only the body itself shows whether there is one.
-    known = framing or ("chunked" if piece or more else None)
-    return known, client.chunks() if more else piece or None
+    method = _METHODS.get(head.method) or head.method.decode("latin-1")
+    return OutgoingRequest(method, head.target, tuple(headers), body, framing, repeat)
 
 
 async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> None:
-    """Send the head of ``response`` and its body piece by piece, as they come."""
-    await send({"type": "http.response.start", "status": response.status, "headers": _end_to_end(response)})
+    """Send the head of ``response`` and its body, whole where it is here, else piece by piece as they come."""
     whole = response.at_hand()
-    if whole is None:
-        async for chunk in response.chunks():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await response.aclose()
+    if whole is not None:
+        client.finish()
+    try:
+        await send({"type": "http.response.start", "status": response.status, "headers": _end_to_end(response)})
+        if whole is None:
+            async for chunk in response.chunks():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await response.aclose()
+    except BaseException:
+        await response.aclose()
+        raise
     client.finish()
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
 

@@ -17,13 +17,16 @@ from starlette.types import Message, Receive
 
 from gateway_filters.errors import ClientDisconnected
 from gateway_filters.upstream.departures import Departures
+from gateway_filters.upstream.transport import Framing
+
+_SHORT = 64 * 1024
 
 
 class ClientSide:
-    """Reads the client while the exchange runs inside ``async with``.
+    """Reads the client while the exchange, a task, runs inside ``with``.
 
     When the client leaves, the exchange is cancelled wherever it waits, and ``ClientDisconnected`` comes out
-    of the ``async with``, or what ``receive`` raised. A cancellation from outside stays a cancellation.
+    of the ``with``, or what ``receive`` raised. A cancellation from outside stays a cancellation.
     """
 
     __slots__ = (
@@ -47,41 +50,42 @@ class ClientSide:
         self._gone = False
         self._failure: BaseException | None = None
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         task = asyncio.current_task(self._departures.loop)
         assert task is not None
         self._exchange = task
         self._cancelling = task.cancelling()
         return self
 
-    def nothing(self) -> None:
-        """The request has no body; only the client's leaving is of interest."""
-        self._departures.expect(self)
-
-    async def first(self) -> tuple[bytes, bool]:
-        """The first piece of the body, and whether more will come; ``(b"", False)`` where there is no body.
+    async def body(self, framing: Framing) -> tuple[Framing, AsyncIterator[bytes] | bytes | None]:
+        """The request's body, and how it is framed. A short one is waited for, and mostly here; others stream.
 
         Raises ``ClientDisconnected`` when the client leaves instead, or what ``receive`` raises.
         """
+        if framing == 0:
+            self._departures.expect(self)
+            return 0, None
+        if framing == "chunked" or (framing is not None and framing > _SHORT):
+            self._stream()
+            return framing, self.chunks()
         message = await self._receive()
         while not message.get("body") and message.get("more_body"):
             message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnected("the client left")
-        more = message.get("more_body", False)
-        if more:
-            self._queue = asyncio.Queue(maxsize=1)
-            self._queue.put_nowait(message)
-            self.watch()
-        else:
-            self._departures.expect(self)
-        return message.get("body", b""), more
+        # HTTP/2 and some servers name no length: only the body itself shows whether there is one.
+        if message.get("more_body"):
+            self._stream(message)
+            return framing or "chunked", self.chunks()
+        self._departures.expect(self)
+        piece = message.get("body")
+        return framing or ("chunked" if piece else None), piece or None
 
-    def stream(self) -> AsyncIterator[bytes]:
-        """The request body's pieces as they come, waiting for none of them now."""
+    def _stream(self, *begun: Message) -> None:
         self._queue = asyncio.Queue(maxsize=1)
+        for message in begun:
+            self._queue.put_nowait(message)
         self.watch()
-        return self.chunks()
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The request body's pieces as they come; asking for the next one is what lets the client send it."""
@@ -102,7 +106,7 @@ class ClientSide:
         self._pump = self._departures.loop.create_task(self._read())
         self._pump.add_done_callback(self._read_ended)
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._finished = True
@@ -112,14 +116,8 @@ class ClientSide:
         # The task knows this object: forgetting it leaves no cycle to the garbage collector.
         self._pump.cancel()
         self._pump = None
-        if self._gone:
-            await self._left(kind)
-
-    async def _left(self, kind: type[BaseException] | None) -> None:
-        if kind is None:
-            await self._swallow_cancellation()
         # As asyncio.timeout() does: only our own cancellation is turned into something else.
-        if self._exchange.uncancel() <= self._cancelling and (kind is None or kind is asyncio.CancelledError):
+        if self._gone and self._exchange.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             failure, self._failure = self._failure, None
             raise failure or ClientDisconnected("the client left") from None
 
@@ -140,12 +138,6 @@ class ClientSide:
             return
         self._failure = pump.exception()
         if not self._finished:
+            # The exchange waits for something, since this runs: there it meets the cancellation.
             self._gone = True
             self._exchange.cancel()
-
-    async def _swallow_cancellation(self) -> None:
-        # The exchange ended without meeting the cancellation that is under way: it arrives here.
-        try:
-            await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            return

@@ -41,11 +41,11 @@ class Watched(Protocol):
 class Sweep:
     """Looks at what it watches every 100 ms; rests, without a timer, while there is nothing to watch."""
 
-    __slots__ = ("_loop", "_resting", "_watched", "now")
+    __slots__ = ("_resting", "_watched", "loop", "now")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.now = loop.time()
-        self._loop = loop
+        self.loop = loop
         self._resting = True
         self._watched: set[Watched] = set()
 
@@ -54,8 +54,8 @@ class Sweep:
         self._watched.add(each)
         if self._resting:
             self._resting = False
-            self.now = self._loop.time()
-            self._loop.call_later(PERIOD, self._look)
+            self.now = self.loop.time()
+            self.loop.call_later(PERIOD, self._look)
 
     def forget(self, each: Watched) -> None:
         """Look at it no more."""
@@ -66,9 +66,9 @@ class Sweep:
         return self.now + seconds + PERIOD
 
     def _look(self) -> None:
-        self.now = self._loop.time()
+        self.now = self.loop.time()
         for each in tuple(self._watched):
             each.check(self.now)
         self._resting = not self._watched
         if not self._resting:
-            self._loop.call_later(PERIOD, self._look)
+            self.loop.call_later(PERIOD, self._look)

@@ -18,7 +18,14 @@ from typing import Protocol, cast
 import httptools
 
 from gateway_filters.errors import UpstreamMalformed
-from gateway_filters.upstream.response_head import MOST_BYTES, AnswerHead, check_size, ends_exactly
+from gateway_filters.upstream.response_head import (
+    MOST_BYTES,
+    AnswerHead,
+    WholeAnswer,
+    check_size,
+    ends_exactly,
+    whole_answer,
+)
 from gateway_filters.upstream.served import Served
 
 _SWITCHING = 101
@@ -145,6 +152,11 @@ class Connection(asyncio.Protocol):
         if self._exchange is None or self._parser is None:
             self.abort()
             return
+        if self._barren == 0 and self._head is None and not self._exchange.bodiless:
+            answer = whole_answer(data)
+            if answer is not None:
+                self._answered(answer, self._exchange)
+                return
         self._barren += len(data)
         self._piece = b""
         try:
@@ -157,6 +169,17 @@ class Connection(asyncio.Protocol):
             self._end(data)
         elif self._barren > MOST_BYTES:
             self._refuse(UpstreamMalformed(f"{MOST_BYTES} bytes and nothing to show for them"))
+
+    def _answered(self, answer: WholeAnswer, exchange: Served) -> None:
+        """All has come at once, and the parser has seen nothing of it."""
+        if not exchange.uploaded or exchange.closes or self.write_paused:
+            self.close() if exchange.uploaded else self.abort()
+            exchange.whole(answer)
+            return
+        exchange.whole(answer)
+        self._exchange = None
+        self.reused = True
+        self._keeper.release(self)
 
     def eof_received(self) -> None:
         """The other side says that it has ended."""

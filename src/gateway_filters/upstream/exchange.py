@@ -25,7 +25,7 @@ from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.clocks import NEVER, Patience, Sweep
 from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.request_head import WireHead
-from gateway_filters.upstream.response_head import AnswerHead
+from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnswer
 from gateway_filters.upstream.transport import Framing
 from gateway_filters.upstream.upload import pour
 
@@ -81,7 +81,7 @@ class Exchange:
     def __init__(self, name: str, sweep: Sweep, patience: Patience, head: WireHead) -> None:
         self.status = 0
         self.headers: Headers = ()
-        self.fields: list[tuple[bytes, bytes]] = []
+        self.fields: Fields = ()
         self.version = ""
         self.bodiless = head.bodiless_answer
         self.closes = head.closes
@@ -118,7 +118,11 @@ class Exchange:
         """Wait for the head of the answer; raises an ``UpstreamError``, or what the request's body raised."""
         while not self.status or self._failure is not None or self._raised is not None:
             self._raise_failure()
-            await self._wait(self._patience.first_byte if self.uploaded else NEVER)
+            try:
+                await self._news(self._patience.first_byte if self.uploaded else NEVER)
+            except asyncio.CancelledError:
+                self.abandon()
+                raise
         return self
 
     def chunks(self) -> AsyncIterator[bytes]:
@@ -127,7 +131,8 @@ class Exchange:
 
     def at_hand(self) -> bytes | None:
         """The whole body if all of it has come by now, and is taken herewith; None if not."""
-        if not self._over or self._failure is not None or self._raised is not None:
+        # While an upload runs there is something left to close.
+        if not self._over or self._upload is not None or self._failure is not None or self._raised is not None:
             return None
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -143,7 +148,11 @@ class Exchange:
             self._raise_failure()
             if self._over:
                 raise StopAsyncIteration
-            await self._wait(self._patience.idle)
+            try:
+                await self._news(self._patience.idle)
+            except asyncio.CancelledError:
+                self.abandon()
+                raise
         piece = self._pieces.popleft()
         self._queued -= len(piece)
         if self._paused and self._queued <= _LOW:
@@ -174,6 +183,19 @@ class Exchange:
         self.headers = head.headers
         self.fields = head.fields
         self.version = head.version
+        self._wake()
+
+    def whole(self, answer: WholeAnswer) -> None:
+        """The answer has come, all of it; the connection is no longer ours."""
+        self.status = answer.status
+        self.headers = answer.headers
+        self.fields = answer.fields
+        self.version = "1.1"
+        if answer.body:
+            self._pieces.append(answer.body)
+            self._queued = len(answer.body)
+        self._over = True
+        self._detach()
         self._wake()
 
     def take(self, piece: bytes) -> None:
@@ -261,21 +283,17 @@ class Exchange:
             kind, reason = self._failure
             raise kind(reason)
 
-    async def _wait(self, patience: float) -> None:
+    def _news(self, patience: float) -> asyncio.Future[None]:
+        """What to wait for when nothing is left to do; ``patience`` seconds at most."""
         self._read_by = self._sweep.after(patience)
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self.abandon()
-            raise
-        finally:
-            self._waiter = None
-            self._read_by = NEVER
+        waiter = self._waiter = self._sweep.loop.create_future()
+        return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        self._read_by = NEVER
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # The upload, in a task of its own: the answer may come, and end, before it does
 

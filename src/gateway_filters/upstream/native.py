@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 
@@ -53,7 +54,7 @@ class NativeTransport(Transport):
             raise LookupError("nothing has been sent yet")
         return self._made.pool
 
-    async def send(self, request: OutgoingRequest, clocks: Clocks) -> Exchange:
+    def send(self, request: OutgoingRequest, clocks: Clocks) -> Awaitable[Exchange]:
         """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
 
         An idempotent request that a kept connection lost before a byte came back, and whose body is still
@@ -62,7 +63,7 @@ class NativeTransport(Transport):
         told = self._told
         if told is None or told[0] is not clocks:
             told = self._told = (clocks, Patience.of(clocks))
-        return await self.exchange(request, told[1])
+        return self.exchange(request, told[1])
 
     async def exchange(self, request: OutgoingRequest, patience: Patience) -> Exchange:
         """``send`` with every wait named."""

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Protocol
 
-from gateway_filters.upstream.response_head import AnswerHead
+from gateway_filters.upstream.response_head import AnswerHead, WholeAnswer
 
 
 class Served(Protocol):
@@ -16,6 +16,10 @@ class Served(Protocol):
     @abstractmethod
     def answer(self, head: AnswerHead) -> None:
         """The head of the answer has come."""
+
+    @abstractmethod
+    def whole(self, answer: WholeAnswer) -> None:
+        """The answer has come, all of it; the connection is no longer this exchange's."""
 
     @abstractmethod
     def take(self, piece: bytes) -> None:

@@ -45,9 +45,8 @@ class OutgoingRequest:
         target: bytes,
         headers: Headers,
         body: AsyncIterator[bytes] | bytes | None,
-        *,
         framing: Framing = None,
-        repeat: bool = True,
+        repeat: bool = True,  # noqa: FBT001, FBT002 - built for each request: a name costs time
     ) -> None:
         self.method = method
         self.target = target
@@ -68,7 +67,10 @@ class IncomingResponse(Protocol):
         ...
 
     def at_hand(self) -> bytes | None:
-        """The whole body if all of it has come by now, and is taken herewith; None if not."""
+        """The whole body if all of it has come by now, and is taken herewith; None if not.
+
+        After a body nothing is left to close.
+        """
         return None
 
     async def aclose(self) -> None:
@@ -80,7 +82,7 @@ class Transport(Protocol):
     """What carries requests to one origin."""
 
     @abstractmethod
-    async def send(self, request: OutgoingRequest, clocks: Clocks) -> IncomingResponse:
+    def send(self, request: OutgoingRequest, clocks: Clocks) -> Awaitable[IncomingResponse]:
         """Send a request and wait for the head of its answer; raises an ``UpstreamError``."""
         ...
 

@@ -1,13 +1,17 @@
 """Routes and upstreams become one ASGI app. The only place that wires, and the order of steps with reasons.
 
-failures( dispatch( deadline( CORS -> authorisation -> rule filters as listed -> mirrors -> retry( attempt(
-weighted choice -> backend filters -> credentials -> upstream )))))
+failures( dispatch( deadline( steps of the rule -> retry( attempt( weighted choice -> steps of the backend ->
+credentials -> upstream )))))
+
+where the steps of a rule, and in the same way those of a backend, are
+
+CORS -> authorisation -> other filters as listed -> mirrors
 
 - *Failures* are outermost, so that whatever breaks inside is answered once and in constant words.
 - *Dispatch* sees the request as it came: filters of one route must not influence which route is taken.
 - *CORS* comes before all other filters: a preflight is answered and not redirected, and carries no credentials.
-- *Rule filters* run in the order of the manifest; a choice between backends comes after them, since
-  backend filters belong to one backend only.
+- *Filters* run in the order of the manifest; a choice between backends comes after those of the rule, since
+  steps of a backend belong to that backend only.
 - *Mirrors* copy a request once, however often it is tried, and before it holds a credential.
 - *Retry* draws a backend for each attempt, and each attempt has its own time.
 - *Credentials* come last, a rule's before a backend's (which wins): no other filter can copy, rename or
@@ -37,6 +41,7 @@ from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import (
     Backend,
+    ExternalAuth,
     ListenerTable,
     Route,
     SessionPersistence,
@@ -48,6 +53,9 @@ Upstreams = Callable[[Backend], ASGIApp]
 """Gives the app that reaches a backend."""
 
 Filters = tuple[Filter, ...]
+
+Stage = Route | WeightedBackend
+"""What has steps of its own."""
 
 _PROCESS_KEY = secrets.token_bytes(32)
 
@@ -74,22 +82,19 @@ def assemble(
 
 def route_app(route: Route, upstreams: Upstreams) -> ASGIApp:
     """The app behind one route."""
-    preflight, filters = rule_steps(route)
-    app = _shell(_permitted(route, filters, upstreams), preflight)
+    app = _stepped(route, _tried(route, upstreams), upstreams)
     return Deadline(app, route.timeouts.request) if route.timeouts.request else app
 
 
-def rule_steps(route: Route) -> tuple[Filters, Filters]:
-    """The filters of all requests of a route in their order: those before someone is asked, those after."""
-    _, others = _split(route.filters, CredentialInjection)
-    return _split(others, CORS)
+def steps(stage: Stage) -> tuple[Filters, Filters]:
+    """The filters of a rule or a backend in their order, without credentials: before someone is asked, and after."""
+    _, filters = _split(stage.filters, CredentialInjection)
+    return _split(filters, CORS)
 
 
-def backend_steps(route: Route, backend: WeightedBackend) -> Filters:
-    """The filters of the requests that go to one backend of a route, in their order."""
-    credentials, _ = _split(route.filters, CredentialInjection)
-    own, filters = _split(backend.filters, CredentialInjection)
-    return (*filters, *credentials, *own)
+def credentials(route: Route, backend: WeightedBackend) -> Filters:
+    """What injects credentials into the requests that go to one backend of a route, in its order."""
+    return tuple(each for each in (*route.filters, *backend.filters) if isinstance(each, CredentialInjection))
 
 
 def obstacle(backend: Backend | Unusable) -> GatewayFiltersError | None:
@@ -108,18 +113,28 @@ def no_backend(route: Route) -> RouteRefused | None:
     return RouteRefused(f"route {route.name} has no backend")
 
 
-def _permitted(route: Route, filters: Filters, upstreams: Upstreams) -> ASGIApp:
-    app = _shell(_tried(route, upstreams), filters)
-    for auth in route.auth:
-        app = ExternallyAuthorized(
-            app,
-            _reach(auth.backend, upstreams),
-            path=auth.path,
-            request_headers=auth.request_headers,
-            response_headers=auth.response_headers,
-            max_body=auth.max_body,
-        )
-    return app
+def _stepped(stage: Stage, app: ASGIApp, upstreams: Upstreams) -> ASGIApp:
+    """``app`` behind the steps of a rule or a backend."""
+    before, after = steps(stage)
+    if stage.mirrors:
+        app = Mirroring(app, [(_reach(each.backend, upstreams), each.share) for each in stage.mirrors])
+    app = _shell(app, after)
+    for auth in reversed(stage.auth):
+        app = _permitted(auth, app, upstreams)
+    return _shell(app, before)
+
+
+def _permitted(auth: ExternalAuth, app: ASGIApp, upstreams: Upstreams) -> ASGIApp:
+    if isinstance(auth.backend, Unusable):
+        return _Raising(RouteRefused(auth.backend.reason))
+    return ExternallyAuthorized(
+        app,
+        _reach(auth.backend, upstreams),
+        path=auth.path,
+        request_headers=auth.request_headers,
+        response_headers=auth.response_headers,
+        max_body=auth.max_body,
+    )
 
 
 def _tried(route: Route, upstreams: Upstreams) -> ASGIApp:
@@ -129,8 +144,6 @@ def _tried(route: Route, upstreams: Upstreams) -> ASGIApp:
     if route.retry is not None:
         retry = route.retry
         app = Retrying(app, attempts=retry.attempts, codes=retry.codes, backoff=retry.backoff)
-    if route.mirrors:
-        app = Mirroring(app, [(_reach(each.backend, upstreams), each.share) for each in route.mirrors])
     return app
 
 
@@ -142,10 +155,15 @@ def _chosen(route: Route, upstreams: Upstreams) -> ASGIApp:
     if refused is not None:
         return FilteredApp(_nowhere, (Refusal(str(refused)),))
     live = [each for each in route.backends if each.weight > 0]
-    apps = [_shell(_reach(each.backend, upstreams), backend_steps(route, each)) for each in live]
+    apps = [_sent(route, each, each.backend, upstreams) for each in live]
     if len(apps) == 1:
         return apps[0]
     return WeightedChoice([(app, each.weight) for app, each in zip(apps, live, strict=True)])
+
+
+def _sent(route: Route, chosen: WeightedBackend, to: Backend | Unusable, upstreams: Upstreams) -> ASGIApp:
+    """The app for the requests that ``chosen`` is chosen for: its steps, credentials, and the way ``to`` it."""
+    return _stepped(chosen, _shell(_reach(to, upstreams), credentials(route, chosen)), upstreams)
 
 
 def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> ASGIApp:
@@ -154,7 +172,7 @@ def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> 
     # A backend's weight is divided among its endpoints, in whole numbers.
     whole = math.lcm(*(len(endpoints) for _, endpoints in split))
     choices = [
-        (name, _shell(_reach(single, upstreams), backend_steps(route, each)), each.weight * whole // len(endpoints))
+        (name, _sent(route, each, single, upstreams), each.weight * whole // len(endpoints))
         for each, endpoints in split
         for name, single in endpoints
     ]

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 from asgi_driver import Driver, Inner, app_of, exchange, http_scope, settled
 from gateway_filters.asgi import mirror
 from gateway_filters.asgi.mirror import Mirroring
+from gateway_filters.asgi.retry import Retrying
 from gateway_filters.errors import ConfigurationError, UpstreamTimeout
 
 pytestmark = pytest.mark.usefixtures("no_task_left")
@@ -325,3 +326,28 @@ async def test_a_share_that_is_none_is_refused(share: float) -> None:
     """A share must be a part of the requests."""
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
         Mirroring(Inner(), [(Inner(), share)])
+
+
+@pytest.mark.parametrize(
+    ("draws", "expected"),
+    [
+        pytest.param((0.9, 0.1, 0.1), 0, id="what is not drawn at first is not drawn later"),
+        pytest.param((0.1, 0.9, 0.9), 1, id="what is drawn at first is copied once"),
+    ],
+)
+async def test_a_share_is_one_of_requests(draws: tuple[float, ...], expected: int) -> None:
+    """However often a request is tried, it is drawn for once."""
+    numbers, copy, tried = iter(draws), Reading(), 0
+
+    @app_of
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal tried
+        tried += 1
+        await Reading(503 if tried < 3 else 200)(scope, receive, send)
+
+    mirroring = Mirroring(failing, [(copy, 0.5)], draw=lambda: next(numbers))
+    app = Retrying(mirroring, attempts=2, backoff=0.001, codes=frozenset((503,)))
+    assert (await exchange(app, http_scope(method="POST"), b"body")).status == 200
+    await settled()
+    assert tried == 3
+    assert len(copy.scopes) == expected

@@ -479,14 +479,14 @@ def test_everything_that_a_rule_can_ask_for_is_in_its_place(file: Path, capsys: 
       header x-more: a → a, b
   ResponseHeaderModifier(remove=[Server])
       changes the answer's headers
+  RequestMirror(default/copy, 10 %)
+      sends a copy, without the credentials that are injected
 
 Rules
   request timeout: 10 s
   backend request timeout: 2 s
   retry: 3 times, after connection errors and 503
   session: cookie sticky for 3600 s
-  mirror: 10 % to default/copy
-  authorization: asks default/auth
 
 Backend default/one, 75 %
   URL   http://one.example/
@@ -513,6 +513,51 @@ Backend default/copy, 0 %
   x-more: b
 """
     )
+
+
+def test_steps_of_a_backend_are_in_their_place(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who is asked, then filters as listed, then copies, all for that backend alone."""
+    modifier = "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X-A, value: a}]}}"
+    refs = f"backendRefs: [{to('one', f', filters: [{{{MIRROR}}}, {modifier}, {{{AUTH}}}]')}, {to('two')}]"
+    file.write_text(manifests(gateway(), route("r", refs), *map(backend, ("one", "two", "auth", "copy"))))
+    done = command(capsys, "explain", file, "GET", "http://localhost:8080/")
+    assert done.err == ""
+    _, _, backends = done.out.partition("\nBackend default/one, 50 %\n")
+    assert (
+        backends
+        == """\
+  ExternalAuth(default/auth, path=/ask)
+      goes on when it permits
+  RequestHeaderModifier(set=[X-A: a])
+      header x-a: added a
+  RequestMirror(default/copy, 10 %)
+      sends a copy, without the credentials that are injected
+  URL   http://one.example/
+  Host  localhost:8080
+  TLS   no
+  x-a: a
+
+Backend default/two, 50 %
+  URL   http://one.example/
+  Host  localhost:8080
+  TLS   no
+"""
+    )
+
+
+@pytest.mark.parametrize("level", ["rule", "backendRef"])
+def test_a_service_that_cannot_be_asked_refuses(level: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without its backend nobody can permit the request: 500 for the rule, or for the backend's share."""
+    filters = f"filters: [{{{AUTH}}}, {{{MIRROR}}}]"
+    refs = f"backendRefs: [{to('one', f', {filters}')}]" if level == "backendRef" else f"{filters}, {ONE}"
+    text = manifests(gateway(), route("r", refs), backend("one"), backend("copy"))
+    seen = explained(capsys, file, text, "GET", "http://localhost:8080/")
+    refused = seen if level == "rule" else seen["backends"][0]
+    assert refused["answer"]["status"] == 500
+    assert "Backend default/auth does not exist" in refused["answer"]["reason"]
+    assert refused["steps"] == [
+        {"filter": "ExternalAuth(auth, path=/ask)", "changes": [], "note": "refuses the request"}
+    ]
 
 
 def test_a_preflight_is_answered_before_the_permission(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

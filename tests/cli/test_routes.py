@@ -90,6 +90,28 @@ def test_backends_have_their_weights_and_filters(file: Path, capsys: pytest.Capt
     ]
 
 
+@pytest.mark.parametrize("level", ["rule", "backendRef"])
+def test_who_is_asked_and_what_is_copied(level: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Permissions and copies stand among the filters, where they happen."""
+    ref = f"backendRef: {to('two')}"
+    filters = (
+        f"filters: [{{type: RequestMirror, requestMirror: {{percent: 5, {ref}}}}}, "
+        "{type: RequestHeaderModifier, requestHeaderModifier: {remove: [X-A]}}, "
+        f"{{type: ExternalAuth, externalAuth: {{protocol: HTTP, http: {{}}, {ref}}}}}]"
+    )
+    refs = f"backendRefs: [{to('one', f', {filters}')}]" if level == "backendRef" else f"{filters}, {ONE}"
+    file.write_text(manifests(gateway(), route("r", refs), backend("one"), backend("two")))
+    assert "ExternalAuth, RequestHeaderModifier, RequestMirror   default/one" in command(capsys, "routes", file).out
+    [listener] = json.loads(command(capsys, "routes", file, "-o", "json").out)
+    [match] = listener["matches"]
+    owner = match if level == "rule" else match["backends"][0]
+    assert owner["filters"] == [
+        "ExternalAuth(default/two)",
+        "RequestHeaderModifier(remove=[X-A])",
+        "RequestMirror(default/two, 5 %)",
+    ]
+
+
 def test_what_is_missing_is_told_on_stderr(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The matches are listed all the same."""
     file.write_text(ROUTE)

@@ -37,6 +37,7 @@ from gateway_filters.routing import (
     RouteTable,
     SessionPersistence,
     Timeouts,
+    Unusable,
     WeightedBackend,
 )
 from gateway_filters.secrets import MemorySecret, MissingSecret
@@ -161,6 +162,8 @@ def _answered(listeners: tuple[Listener, ...], asked: Json) -> Json:
 def _filtered(route: Route | None, head: RequestHead) -> str:
     if route is None:
         return "404"
+    if any(isinstance(each.backend, Unusable) for each in route.auth):
+        return "500"  # nobody can be asked
     for each in route.filters:
         try:
             step = each.on_request(head)

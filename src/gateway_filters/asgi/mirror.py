@@ -3,6 +3,8 @@
 Facts
 - A copy sees the body as the main app reads it, and only then: two readers of one client cannot both set the
   pace, and the client's own app comes first. A copy that falls behind is given up.
+- Where a request is tried again (``retry``) it is drawn for once, and copied again only where the end of an attempt
+  has cut the copy short.
 - A copy outlives the request it was made of. It runs in a task that is kept here: the event loop itself
   holds tasks weakly (asyncio.create_task).
 """
@@ -11,10 +13,12 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.lifespan import close
+from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.shell import Serve, Shell, serving
 from gateway_filters.errors import ConfigurationError, GatewayFiltersError
 from gateway_filters.message.head import RequestHead
@@ -56,7 +60,8 @@ class Mirroring(Shell):
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Draw, start the copies and run the app."""
-        copies = [self._started(mirror, head, scope) for mirror in self._drawn()]
+        due = self._due(scope)
+        copies = [self._started(mirror, head, scope) for mirror in due]
 
         async def copied() -> Message:
             message = await receive()
@@ -67,8 +72,8 @@ class Mirroring(Shell):
         try:
             await self._serve(head, scope, copied if copies else receive, send)
         finally:
-            for copy in copies:
-                copy.end(bodiless=_bodiless(head, scope))
+            cut = [copy.end(bodiless=_bodiless(head, scope)) for copy in copies]
+            due[:] = compress(due, cut)
 
     async def aclose(self) -> None:
         """Cancel the copies that still run, and close the apps."""
@@ -77,6 +82,15 @@ class Mirroring(Shell):
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await asyncio.gather(close(self.app), *(close(mirror) for mirror, _ in self._mirrors))
+
+    def _due(self, scope: Scope) -> list[Serve]:
+        """The mirrors that are still to get a copy of the request."""
+        remembered = scope.get(COUNTED)
+        if remembered is None:
+            return self._drawn()
+        if self not in remembered:
+            remembered[self] = self._drawn()
+        return remembered[self]
 
     def _drawn(self) -> list[Serve]:
         drawn = [mirror for mirror, share in self._shares if self._draw() < share]
@@ -125,11 +139,16 @@ class _Copy:
             self._gone, self._complete = True, False  # what is left must not look like the whole
             self.task.cancel()
 
-    def end(self, *, bodiless: bool) -> None:
-        """The main app has ended: what it has not read of the body, the mirror does not get either."""
+    def end(self, *, bodiless: bool) -> bool:
+        """The main app has ended: what it has not read of the body, the mirror does not get either.
+
+        Gives whether that cuts the copy short.
+        """
         self._complete = self._complete or (bodiless and not self._gone)
+        cut = not (self._complete or self._gone or self.task.done())
         self._gone = not self._complete
         self._changed.set()
+        return cut
 
     async def _run(self, mirror: Serve, head: RequestHead, scope: Scope, patience: float) -> None:
         async with asyncio.timeout(patience):

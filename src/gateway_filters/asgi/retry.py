@@ -34,7 +34,10 @@ _LONGEST_PAUSE = 10
 
 
 COUNTED = "gateway_filters.counted"
-"""Stands in the scope of an attempt: attempts are counted, so nobody below repeats one by itself."""
+"""Stands in the scope of an attempt: attempts are counted, so nobody below repeats one by itself.
+
+Its value is a dictionary for what is to be remembered from one attempt to the next.
+"""
 
 
 class Retrying(Shell):
@@ -68,7 +71,7 @@ class Retrying(Shell):
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the app until its outcome is final."""
-        scope = {**scope, COUNTED: True}
+        scope = {**scope, COUNTED: {}}
         replay = Replay(receive, self._max_body)
         try:
             for pause in self._pauses:

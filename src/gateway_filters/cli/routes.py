@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from gateway_filters.assembly import backend_steps, rule_steps
+from gateway_filters.assembly import Stage, credentials, steps
 from gateway_filters.cli.arguments import Commands, add_paths, read
 from gateway_filters.cli.table import table
 from gateway_filters.explanation.redaction import Redaction
-from gateway_filters.explanation.words import filter_words, hostname_words, match_words
+from gateway_filters.explanation.words import filter_words, hostname_words, match_words, percent
 from gateway_filters.matching.hostname import precedence
 from gateway_filters.routing import Listener, Route, RouteTable
 
@@ -56,15 +56,23 @@ def rows(listener: Listener) -> Iterator[Row]:
     """The matches of a listener by precedence."""
     redaction = Redaction.of([listener])
     for route in RouteTable(listener.routes).routes:
-        filters = tuple(filter_words(each, redaction) for group in rule_steps(route) for each in group)
+        filters = tuple(_steps(route, redaction))
         backends = tuple(_backends(route, redaction))
         yield Row(route.hostname, match_words(route.match, redaction), route.name, filters, backends)
 
 
 def _backends(route: Route, redaction: Redaction) -> Iterator[Backend]:
     for each in route.backends:
-        filters = tuple(filter_words(step, redaction) for step in backend_steps(route, each))
-        yield Backend(each.backend.name, each.weight, filters)
+        injected = (filter_words(step, redaction) for step in credentials(route, each))
+        yield Backend(each.backend.name, each.weight, (*_steps(each, redaction), *injected))
+
+
+def _steps(stage: Stage, redaction: Redaction) -> Iterator[str]:
+    before, after = steps(stage)
+    yield from (filter_words(each, redaction) for each in before)
+    yield from (f"ExternalAuth({each.backend.name})" for each in stage.auth)
+    yield from (filter_words(each, redaction) for each in after)
+    yield from (f"RequestMirror({each.backend.name}, {percent(each.share)})" for each in stage.mirrors)
 
 
 def _as_json(listeners: Sequence[Listener]) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 
 from gateway_filters.asgi.ingress import ingress_head
-from gateway_filters.assembly import backend_steps, no_backend, obstacle, rule_steps
+from gateway_filters.assembly import credentials, no_backend, obstacle
 from gateway_filters.errors import BadRequest
 from gateway_filters.explanation.choice import Choice
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.request import Asked
-from gateway_filters.explanation.steps import refusal, walk
+from gateway_filters.explanation.steps import refusal, walk, walk_all
 from gateway_filters.explanation.values import (
     Answer,
     BackendPath,
@@ -16,7 +16,6 @@ from gateway_filters.explanation.values import (
     Request,
     Rules,
     Sent,
-    Step,
     Target,
 )
 from gateway_filters.message.head import RequestHead
@@ -25,7 +24,6 @@ from gateway_filters.routing import (
     Backend,
     BackendTLS,
     Endpoint,
-    ExternalAuth,
     Listener,
     Route,
     SessionPersistence,
@@ -66,11 +64,7 @@ def _request(request: Asked, head: RequestHead | None, redaction: Redaction) -> 
 
 
 def _routed(seen: Explanation, route: Route, head: RequestHead, redaction: Redaction) -> Explanation:
-    before, after = rule_steps(route)
-    head, steps, answer = walk(head, before, redaction)
-    if answer is None:
-        head, later, answer = walk(head, after, redaction)
-        steps = (*steps, *map(_asking, route.auth), *later)
+    head, steps, answer = walk_all(head, route, redaction)
     refused = no_backend(route)
     if answer is None and refused is not None:
         answer = refusal(refused)
@@ -78,14 +72,13 @@ def _routed(seen: Explanation, route: Route, head: RequestHead, redaction: Redac
     return Explanation(seen.request, seen.listeners, seen.matches, steps, answer, _rules(route), backends)
 
 
-def _asking(auth: ExternalAuth) -> Step:
-    return Step(f"ExternalAuth({auth.backend.name}, path={auth.path or '/'})", note="goes on when it permits")
-
-
 def _backends(route: Route, head: RequestHead, redaction: Redaction) -> Iterable[BackendPath]:
     total = sum(each.weight for each in route.backends)
     for each in route.backends:
-        arrived, steps, answer = walk(head, backend_steps(route, each), redaction)
+        arrived, steps, answer = walk_all(head, each, redaction)
+        if answer is None:
+            arrived, last, answer = walk(arrived, credentials(route, each), redaction)
+            steps = (*steps, *last)
         hindered = obstacle(each.backend)
         if answer is None and hindered is not None:
             answer = refusal(hindered)
@@ -130,8 +123,6 @@ def _rules(route: Route) -> Rules:
         retry_codes=tuple(sorted(retry.codes)) if retry else (),
         retry_backoff=retry.backoff if retry else None,
         session=None if route.session is None else _session(route.session),
-        mirrors=tuple((each.backend.name, each.share) for each in route.mirrors),
-        auth=tuple(each.backend.name for each in route.auth),
     )
 
 

@@ -15,7 +15,7 @@ from gateway_filters.explanation.values import (
     Sent,
     Step,
 )
-from gateway_filters.explanation.words import hostname_words
+from gateway_filters.explanation.words import hostname_words, percent
 
 
 def as_json(explanation: Explanation) -> str:
@@ -42,7 +42,7 @@ def _lines(seen: Explanation) -> Iterator[str]:
     if seen.rules is not None:
         yield from _section("Rules", list(_rules(seen.rules)))
     for backend in seen.backends:
-        yield from _section(f"Backend {backend.name}, {_percent(backend.share)}", list(_backend(backend)))
+        yield from _section(f"Backend {backend.name}, {percent(backend.share)}", list(_backend(backend)))
     if seen.answer is not None:
         yield from _section("Answer", list(_answer(seen.answer)))
 
@@ -121,11 +121,3 @@ def _rules(rules: Rules) -> Iterator[str]:
         yield f"  retry: {rules.retry_attempts} times, after connection errors{f' and {codes}' if codes else ''}"
     if rules.session is not None:
         yield f"  session: {rules.session}"
-    for name, share in rules.mirrors:
-        yield f"  mirror: {_percent(share)} to {name}"
-    for name in rules.auth:
-        yield f"  authorization: asks {name}"
-
-
-def _percent(share: float) -> str:
-    return f"{share * 100:.4g} %"

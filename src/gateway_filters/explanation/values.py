@@ -56,7 +56,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A filter, what it does to the request's head, and what else there is to say of it."""
+    """A filter, what it does to the request's head, and what else there is to say: that it copies or asks, say."""
 
     filter: str
     changes: tuple[Change, ...] = ()
@@ -108,7 +108,7 @@ class BackendPath:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the route asks for besides filters; times in seconds, shares from 0 to 1."""
+    """What the route asks for besides filters; times in seconds."""
 
     request_timeout: float | None = None
     backend_request_timeout: float | None = None
@@ -116,8 +116,6 @@ class Rules:
     retry_codes: tuple[int, ...] = ()
     retry_backoff: float | None = None
     session: str | None = None
-    mirrors: tuple[tuple[str, float], ...] = ()
-    auth: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,11 @@ def hostname_words(hostname: str | None) -> str:
     return hostname or "*"
 
 
+def percent(share: float) -> str:
+    """A share from 0 to 1."""
+    return f"{share * 100:.4g} %"
+
+
 def _conditions(match: Match, redaction: Redaction) -> Iterator[str]:
     yield _path(match.path)
     if match.method is not None:

@@ -14,7 +14,7 @@ from gateway_filters.filters import (
     URLRewrite,
 )
 from gateway_filters.filters.url_rewrite import HostnameModifier, PathModifier
-from gateway_filters.gateway_api.filters import EXTENSIONS, FilterSite
+from gateway_filters.gateway_api.filters import EXTENSIONS
 from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.matches import cookies_of
 from gateway_filters.gateway_api.objects import namespace_of
@@ -27,6 +27,7 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.resources import CredentialInjection as WrittenInjection
 from gateway_filters.gateway_api.resources import DirectResponse as WrittenResponse
+from gateway_filters.gateway_api.site import Site
 from gateway_filters.gateway_api.translation import qualified
 
 CREDENTIAL_KEY = "credential"
@@ -36,7 +37,7 @@ BODY_KEY = "response.body"
 """The key of a ConfigMap that holds a direct response's body."""
 
 
-def http_route_filter(name: str, site: FilterSite) -> Iterator[Filter]:
+def http_route_filter(name: str, site: Site) -> Iterator[Filter]:
     """The filters that the HTTPRouteFilter ``name`` in the route's namespace stands for."""
     found = site.context.objects.find(ENVOY_GROUP, "HTTPRouteFilter", namespace_of(site.route), name)
     if not isinstance(found, HTTPRouteFilter):
@@ -52,7 +53,7 @@ def http_route_filter(name: str, site: FilterSite) -> Iterator[Filter]:
         yield _credential_injection(found, spec.credential_injection, site)
 
 
-def _url_rewrite(written: EnvoyURLRewrite, site: FilterSite) -> Filter:
+def _url_rewrite(written: EnvoyURLRewrite, site: Site) -> Filter:
     site.host_of_backend = written.hostname is not None and written.hostname.type == "Backend"
     return URLRewrite(hostname=_hostname(written), path=_path(written))
 
@@ -73,7 +74,7 @@ def _hostname(written: EnvoyURLRewrite) -> HostnameModifier | None:
     return None
 
 
-def _direct_response(found: HTTPRouteFilter, written: WrittenResponse, site: FilterSite) -> Filter:
+def _direct_response(found: HTTPRouteFilter, written: WrittenResponse, site: Site) -> Filter:
     body = _body(found, written.body, site) if written.body else ""
     if body is None:
         return site.missing("InvalidFilterRef", f"the body of HTTPRouteFilter {qualified(found)} does not exist")
@@ -83,7 +84,7 @@ def _direct_response(found: HTTPRouteFilter, written: WrittenResponse, site: Fil
     return DirectResponse(written.status_code or 200, body, written.content_type, headers=headers)
 
 
-def _body(found: HTTPRouteFilter, written: DirectResponseBody, site: FilterSite) -> str | None:
+def _body(found: HTTPRouteFilter, written: DirectResponseBody, site: Site) -> str | None:
     if written.value_ref is None:
         return written.inline
     config = site.context.objects.find("", "ConfigMap", namespace_of(found), written.value_ref.name)
@@ -93,7 +94,7 @@ def _body(found: HTTPRouteFilter, written: DirectResponseBody, site: FilterSite)
     return config.data.get(BODY_KEY, next(iter(config.data.values()), None))
 
 
-def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, site: FilterSite) -> Filter:
+def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, site: Site) -> Filter:
     context = site.context
     where = ("spec", "credentialInjection", "credential", "valueRef")
     ref = written.credential.value_ref
@@ -113,7 +114,7 @@ def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, sit
         raise context.refused(found, ("spec", "credentialInjection", "header"), error) from error
 
 
-def _refused(found: HTTPRouteFilter, site: FilterSite, reason: str, sentence: str) -> Refusal:
+def _refused(found: HTTPRouteFilter, site: Site, reason: str, sentence: str) -> Refusal:
     where = ("spec", "credentialInjection", "credential", "valueRef")
     site.unresolved.append((reason, site.context.problem(found, where, sentence)))
     return Refusal(sentence)

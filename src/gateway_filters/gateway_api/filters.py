@@ -1,17 +1,15 @@
-"""Filters of a rule or backendRef into filter values. A filter that manifests can name is one row here.
+"""Filters of a rule or backendRef into values. A filter that manifests can name is one row here.
 
 What cannot be resolved becomes a ``Refusal``, what is not understood refuses its whole rule: a route never
-runs without a filter. RequestMirror and ExternalAuth are no filters on heads; ``rules`` has them.
+runs without a filter.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
-from gateway_filters.errors import ConfigurationError, ManifestError
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.filters import (
     CORS,
     Filter,
-    Refusal,
     ReplaceFullPath,
     ReplacePrefixMatch,
     RequestHeaderModifier,
@@ -20,68 +18,35 @@ from gateway_filters.filters import (
     URLRewrite,
 )
 from gateway_filters.filters.url_rewrite import PathModifier
-from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.matches import Cookies
-from gateway_filters.gateway_api.resources import HTTPHeader, HTTPPathModifier, HTTPRoute, RouteFilter
-from gateway_filters.gateway_api.translation import Context
+from gateway_filters.gateway_api.resources import HTTPHeader, HTTPPathModifier, HTTPRequestMirror, RouteFilter
+from gateway_filters.gateway_api.resources.http_filters import FilterType
+from gateway_filters.gateway_api.site import Site
+from gateway_filters.message.text import header_name
+from gateway_filters.routing import Backend, ExternalAuth, Mirror
+
+Step = Filter | Mirror | ExternalAuth
+"""What a filter of a manifest may mean: a change of heads, a copy, or that someone is asked."""
 
 
-@dataclass
-class FilterSite:
-    """Where a filter stands, and what is found out about it there.
-
-    ``prefix`` is the one path prefix that its rule matches, None where there is no such one; ``port`` is the
-    listener's. ``cookies`` are further conditions, of which one group must hold; ``host_of_backend`` asks for
-    the Host of the chosen backend.
-    """
-
-    context: Context
-    route: HTTPRoute
-    location: Location
-    prefix: str | None = None
-    port: int = 0
-    unresolved: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
-    unsupported: list[str] = field(default_factory=list[str])
-    cookies: tuple[Cookies, ...] = ()
-    host_of_backend: bool = False
-
-    def missing(self, reason: str, sentence: str, *below: str | int) -> Refusal:
-        """Refuse the requests that would pass a filter that is not there, and say so."""
-        self.unresolved.append((reason, self.context.problem(self.route, (*self.location, *below), sentence)))
-        return Refusal(sentence)
-
-    def unknown(self, sentence: str, *below: str | int) -> None:
-        """Say that a filter is not understood, which refuses its rule."""
-        self.unsupported.append(self.context.problem(self.route, (*self.location, *below), sentence))
-
-    def error(self, error: ConfigurationError, *below: str | int) -> ManifestError:
-        """The error for a value that no filter can be made of."""
-        return self.context.refused(self.route, (*self.location, *below), error)
+Translator = Callable[[RouteFilter, Site], Iterable[Step]]
 
 
-Translator = Callable[[RouteFilter, FilterSite], Iterable[Filter]]
-
-
-def translate_filter(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
-    """The filter values for ``written``.
+def translate_filter(written: RouteFilter, site: Site) -> Iterator[Step]:
+    """The values for ``written``.
 
     Raises ``ManifestError`` for a value that nothing can be made of, and a plain ``ConfigurationError`` for
     one that only the text of the specification forbids.
     """
-    translator = TRANSLATORS.get(written.type)
-    if translator is None:
-        site.unknown(f"filters of type {written.type} are not supported here", "type")
-        return
-    yield from translator(written, site)
+    yield from TRANSLATORS[written.type](written, site)
 
 
-def _url_rewrite(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
+def _url_rewrite(written: RouteFilter, site: Site) -> Iterator[Filter]:
     rewrite = written.url_rewrite
     assert rewrite is not None
     yield URLRewrite(hostname=rewrite.hostname, path=_path(rewrite.path, site, "urlRewrite", "path"))
 
 
-def _path(path: HTTPPathModifier | None, site: FilterSite, *below: str) -> PathModifier | None:
+def _path(path: HTTPPathModifier | None, site: Site, *below: str) -> PathModifier | None:
     if path is None:
         return None
     if path.replace_full_path is None and site.prefix is None:
@@ -95,14 +60,14 @@ def _path(path: HTTPPathModifier | None, site: FilterSite, *below: str) -> PathM
         raise site.error(error, *below, member) from None
 
 
-def _request_headers(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
+def _request_headers(written: RouteFilter, site: Site) -> Iterator[Filter]:
     del site
     change = written.request_header_modifier
     assert change is not None
     yield RequestHeaderModifier(set=_pairs(change.set), add=_pairs(change.add), remove=tuple(change.remove))
 
 
-def _response_headers(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
+def _response_headers(written: RouteFilter, site: Site) -> Iterator[Filter]:
     del site
     change = written.response_header_modifier
     assert change is not None
@@ -113,7 +78,7 @@ def _pairs(headers: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
     return tuple((header.name, header.value) for header in headers)
 
 
-def _request_redirect(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
+def _request_redirect(written: RouteFilter, site: Site) -> Iterator[Filter]:
     redirect = written.request_redirect
     assert redirect is not None
     yield RequestRedirect(
@@ -126,7 +91,7 @@ def _request_redirect(written: RouteFilter, site: FilterSite) -> Iterator[Filter
     )
 
 
-def _cors(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
+def _cors(written: RouteFilter, site: Site) -> Iterator[Filter]:
     del site
     cors = written.cors
     assert cors is not None
@@ -140,7 +105,7 @@ def _cors(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
     )
 
 
-def _extension(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
+def _extension(written: RouteFilter, site: Site) -> Iterator[Filter]:
     ref = written.extension_ref
     assert ref is not None
     translate = EXTENSIONS.get((ref.group, ref.kind))
@@ -151,14 +116,46 @@ def _extension(written: RouteFilter, site: FilterSite) -> Iterator[Filter]:
     yield from translate(ref.name, site)
 
 
-TRANSLATORS: dict[str, Translator] = {
+def _request_mirror(written: RouteFilter, site: Site) -> Iterator[Mirror]:
+    mirror = written.request_mirror
+    assert mirror is not None
+    backend = site.backend(mirror.backend_ref)
+    # Without its backend there is no copy, and the request itself goes on (HTTPRequestMirrorFilter).
+    if isinstance(backend, Backend):
+        yield Mirror(backend, _share(mirror))
+
+
+def _share(mirror: HTTPRequestMirror) -> float:
+    if mirror.fraction is not None:
+        return mirror.fraction.numerator / mirror.fraction.denominator
+    return 1.0 if mirror.percent is None else mirror.percent / 100
+
+
+def _external_auth(written: RouteFilter, site: Site) -> Iterator[ExternalAuth]:
+    auth = written.external_auth
+    assert auth is not None
+    if auth.http is None:
+        site.unknown("external auth over gRPC is not supported", "externalAuth", "protocol")
+        return
+    yield ExternalAuth(
+        site.backend(auth.backend_ref),
+        path=auth.http.path or "",
+        request_headers=tuple(header_name(name) for name in auth.http.allowed_headers),
+        response_headers=tuple(header_name(name) for name in auth.http.allowed_response_headers),
+        max_body=(auth.forward_body.max_size or 0) if auth.forward_body else 0,
+    )
+
+
+TRANSLATORS: dict[FilterType, Translator] = {
     "URLRewrite": _url_rewrite,
     "RequestHeaderModifier": _request_headers,
     "ResponseHeaderModifier": _response_headers,
     "RequestRedirect": _request_redirect,
     "CORS": _cors,
     "ExtensionRef": _extension,
+    "RequestMirror": _request_mirror,
+    "ExternalAuth": _external_auth,
 }
 
-EXTENSIONS: dict[tuple[str, str], Callable[[str, FilterSite], Iterable[Filter]]] = {}
+EXTENSIONS: dict[tuple[str, str], Callable[[str, Site], Iterable[Filter]]] = {}
 """What an extensionRef may name, by group and kind; each kind's own file adds its row."""

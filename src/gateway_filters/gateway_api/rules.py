@@ -1,31 +1,25 @@
 """A rule of an HTTPRoute into what its routes have in common: filters, backends, and everything besides."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain, product
+from typing import TypeVar
 
 from gateway_filters.errors import ConfigurationError, ManifestError
 from gateway_filters.filters import Filter, Refusal, URLRewrite
 from gateway_filters.gateway_api import extensions as _extensions  # adds its row
-from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_backend, stranded, with_fallbacks
+from gateway_filters.gateway_api.backends import stranded, with_fallbacks
 from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.filters import FilterSite, translate_filter
+from gateway_filters.gateway_api.filters import Step, translate_filter
 from gateway_filters.gateway_api.matches import Cookies
 from gateway_filters.gateway_api.objects import namespace_of
-from gateway_filters.gateway_api.resources import (
-    HTTPBackendRef,
-    HTTPExternalAuth,
-    HTTPRequestMirror,
-    HTTPRoute,
-    HTTPRouteRule,
-    RouteFilter,
-)
+from gateway_filters.gateway_api.resources import HTTPBackendRef, HTTPRoute, HTTPRouteRule, RouteFilter
 from gateway_filters.gateway_api.resources import SessionPersistence as WrittenPersistence
 from gateway_filters.gateway_api.resources.scalars import milliseconds
 from gateway_filters.gateway_api.services import keeps_clients
+from gateway_filters.gateway_api.site import Site
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, qualified
-from gateway_filters.message.text import header_name
 from gateway_filters.routing import (
     Backend,
     ExternalAuth,
@@ -40,7 +34,8 @@ from gateway_filters.routing import (
 
 __all__ = ["RuleTranslator", "RuleView", "_extensions"]
 
-_STEPS = ("RequestMirror", "ExternalAuth")
+T = TypeVar("T")
+
 _MOST_GROUPS = 64
 
 
@@ -57,7 +52,8 @@ class RuleView:
         """A route of the rule as it may be served: all of them refuse when something of it is not understood."""
         if not self.unsupported:
             return route
-        return replace(route, filters=(Refusal(f"rule {self.route.name} is not supported as it is written"),))
+        refusal = Refusal(f"rule {self.route.name} is not supported as it is written")
+        return replace(route, filters=(refusal,), auth=())
 
 
 class RuleTranslator:
@@ -78,48 +74,48 @@ class RuleTranslator:
     def view(self) -> RuleView:
         """The rule's meaning; raises ``ManifestError`` for a value that cannot be meant."""
         rule, view = self._rule, self._view
-        auth = tuple(self._auth())
+        steps = self._steps(rule.filters, self._location)
         view.route = replace(
             view.route,
-            filters=(
-                # Nobody can be asked, so nobody may pass; no other filter may answer before.
-                *(each for each in auth if isinstance(each, Refusal)),
-                *self._filters(rule.filters, self._location, self._prefix()),
-            ),
-            mirrors=tuple(self._mirrors()),
-            auth=tuple(each for each in auth if isinstance(each, ExternalAuth)),
+            filters=_of(Filter, steps),
+            mirrors=_of(Mirror, steps),
+            auth=_of(ExternalAuth, steps),
             backends=self._backends(),
             timeouts=self._timeouts(),
             retry=self._retry(),
             session=self._session(rule.session_persistence),
         )
-        if sum(isinstance(each, URLRewrite) for each in view.route.filters) > 1:
-            self._unsupported(self._location, "two filters rewrite the URL")
         return view
 
-    def _prefix(self) -> str | None:
+    def _steps(self, written: tuple[RouteFilter, ...], location: Location) -> tuple[Step, ...]:
+        """What the filters of the rule or of one of its backendRefs mean."""
+        steps = tuple(chain.from_iterable(self._step(each, index, location) for index, each in enumerate(written)))
+        if len(_of(URLRewrite, steps)) > 1:
+            self._unsupported(location, "two filters rewrite the URL")
+        return steps
+
+    def _step(self, written: RouteFilter, index: int, owner: Location) -> tuple[Step, ...]:
+        site = self._site(*owner, "filters", index)
+        steps: tuple[Step, ...] = ()
+        try:
+            steps = tuple(translate_filter(written, site))
+        except ManifestError:
+            raise
+        except ConfigurationError as error:
+            # What the schema takes and the text of the specification forbids is a condition, not an error.
+            self._unsupported(site.location, str(error))
+        self._take(site, owner)
+        return steps
+
+    def _site(self, *location: str | int) -> Site:
         # A rule with ReplacePrefixMatch has exactly one match, so the filter can carry that match's prefix.
         path = self._rule.matches[0].path
-        return path.value if path.type == "PathPrefix" and len(self._rule.matches) == 1 else None
+        prefix = path.value if path.type == "PathPrefix" and len(self._rule.matches) == 1 else None
+        return Site(self._context, self._policies, self._route, location, prefix, self._port)
 
-    def _filters(self, written: tuple[RouteFilter, ...], location: Location, prefix: str | None) -> Iterator[Filter]:
-        for index, each in enumerate(written):
-            if each.type in _STEPS and location == self._location:
-                continue
-            site = FilterSite(self._context, self._route, (*location, "filters", index), prefix, self._port)
-            try:
-                yield from translate_filter(each, site)
-            except ManifestError:
-                raise
-            except ConfigurationError as error:
-                # What the schema takes and the text of the specification forbids is a condition, not an error.
-                self._unsupported(site.location, str(error))
-            self._take(site)
-
-    def _take(self, site: FilterSite) -> None:
+    def _take(self, site: Site, owner: Location) -> None:
         self._view.unresolved.extend(site.unresolved)
         self._view.unsupported.extend(site.unsupported)
-        owner = site.location[:-2]
         if site.host_of_backend:
             self._hosts_of_backends.add(owner)
         if site.cookies and owner != self._location:
@@ -127,7 +123,7 @@ class RuleTranslator:
         elif site.cookies:
             self._also(site)
 
-    def _also(self, site: FilterSite) -> None:
+    def _also(self, site: Site) -> None:
         """All filters' conditions must hold: one group of each."""
         groups = self._view.cookies
         if len(groups) * len(site.cookies) > _MOST_GROUPS:
@@ -138,16 +134,6 @@ class RuleTranslator:
     def _unsupported(self, location: Location, sentence: str) -> None:
         self._view.unsupported.append(self._context.problem(self._route, location, sentence))
 
-    def _resolve(self, ref: HTTPBackendRef | HTTPRequestMirror | HTTPExternalAuth, location: Location) -> Backend:
-        target = ref if isinstance(ref, HTTPBackendRef) else ref.backend_ref
-        try:
-            return resolve_backend(self._context, self._policies, self._route, target)
-        except UnusableBackendError as error:
-            self._context.problem(self._route, location, str(error))
-            if error.reason:
-                self._view.unresolved.append((error.reason, str(error)))
-            raise
-
     def _backends(self) -> tuple[WeightedBackend, ...]:
         backends = tuple(self._backend(index, ref) for index, ref in enumerate(self._rule.backend_refs))
         for name in stranded(backends):
@@ -156,49 +142,22 @@ class RuleTranslator:
         return with_fallbacks(backends)
 
     def _backend(self, index: int, ref: HTTPBackendRef) -> WeightedBackend:
-        location = (*self._location, "backendRefs", index)
-        filters = tuple(self._filters(ref.filters, location, self._prefix()))
-        try:
-            backend = self._resolve(ref, location)
-        except UnusableBackendError as error:
-            return WeightedBackend(Unusable(ref.name, str(error)), ref.weight, filters)
-        return WeightedBackend(backend, ref.weight, (*self._host(backend, location), *filters))
+        site = self._site(*self._location, "backendRefs", index)
+        steps = self._steps(ref.filters, site.location)
+        backend = site.backend(ref)
+        self._take(site, site.location)
+        filters = (*self._host(backend, site.location), *_of(Filter, steps))
+        return WeightedBackend(backend, ref.weight, filters, _of(Mirror, steps), _of(ExternalAuth, steps))
 
-    def _host(self, backend: Backend, location: Location) -> Iterator[Filter]:
+    def _host(self, backend: Backend | Unusable, location: Location) -> Iterator[Filter]:
         """The rewrite of a hostname of type Backend, which only the chosen backend knows."""
-        if self._hosts_of_backends.isdisjoint((self._location, location)):
+        if isinstance(backend, Unusable) or self._hosts_of_backends.isdisjoint((self._location, location)):
             return
         hosts = {each.host for each in (*backend.endpoints, *backend.fallback)}
         if len(hosts) > 1:
             self._unsupported(location, "a hostname of type Backend needs a backend with one host")
         elif hosts:
             yield URLRewrite(hostname=hosts.pop())
-
-    def _steps(self, kind: str) -> Iterator[tuple[Location, RouteFilter]]:
-        for index, each in enumerate(self._rule.filters):
-            if each.type == kind:
-                yield (*self._location, "filters", index), each
-
-    def _mirrors(self) -> Iterator[Mirror]:
-        for location, each in self._steps("RequestMirror"):
-            mirror = each.request_mirror
-            assert mirror is not None
-            try:
-                yield Mirror(self._resolve(mirror, location), _share(mirror))
-            except UnusableBackendError:
-                continue  # noted already; the request itself goes on (Gateway API, HTTPRequestMirrorFilter)
-
-    def _auth(self) -> Iterator[ExternalAuth | Refusal]:
-        for location, each in self._steps("ExternalAuth"):
-            auth = each.external_auth
-            assert auth is not None
-            if auth.http is None:
-                self._unsupported((*location, "externalAuth", "protocol"), "external auth over gRPC is not supported")
-                continue
-            try:
-                yield _external_auth(self._resolve(auth, location), auth)
-            except UnusableBackendError as error:
-                yield Refusal(str(error))
 
     def _timeouts(self) -> Timeouts:
         written = self._rule.timeouts
@@ -229,22 +188,8 @@ class RuleTranslator:
         return SessionPersistence(name, path=written.cookie.path, lifetime=lifetime, permanent=permanent)
 
 
-def _share(mirror: HTTPRequestMirror) -> float:
-    if mirror.fraction is not None:
-        return mirror.fraction.numerator / mirror.fraction.denominator
-    return 1.0 if mirror.percent is None else mirror.percent / 100
-
-
-def _external_auth(backend: Backend, auth: HTTPExternalAuth) -> ExternalAuth:
-    http = auth.http
-    assert http is not None
-    return ExternalAuth(
-        backend,
-        path=http.path or "",
-        request_headers=tuple(header_name(name) for name in http.allowed_headers),
-        response_headers=tuple(header_name(name) for name in http.allowed_response_headers),
-        max_body=(auth.forward_body.max_size or 0) if auth.forward_body else 0,
-    )
+def _of(kind: type[T], steps: Iterable[object]) -> tuple[T, ...]:
+    return tuple(each for each in steps if isinstance(each, kind))
 
 
 def _seconds(duration: str | None) -> float | None:

@@ -1,11 +1,12 @@
 """Our own language between Kubernetes and httpx: plain values, comparable with ``==``."""
 
-from gateway_filters.routing.backend import Backend, BackendTLS, Endpoint, Unusable, WeightedBackend
+from gateway_filters.routing.backend import Backend, BackendTLS, Endpoint, Unusable
 from gateway_filters.routing.certificate import CertificatePair
 from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTLS, Socket, by_socket
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.table import RouteTable
+from gateway_filters.routing.weighted import WeightedBackend
 
 __all__ = [
     "Backend",

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from gateway_filters.filters.filter import Filter
-
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -52,12 +50,3 @@ class Unusable:
 
     name: str
     reason: str = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WeightedBackend:
-    """A backend of a rule: its share of the requests, and filters that run only when it is chosen."""
-
-    backend: Backend | Unusable
-    weight: int = 1
-    filters: tuple[Filter, ...] = ()

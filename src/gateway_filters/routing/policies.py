@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway_filters.routing.backend import Backend
+from gateway_filters.routing.backend import Backend, Unusable
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,11 @@ class ExternalAuth:
 
     ``path`` is put in front of the request's path; ``request_headers`` (lower case) go along besides the
     fixed ones; ``response_headers`` (lower case) of the permission go into the request, all where it is
-    empty; a body goes along up to ``max_body`` bytes, none where it is 0.
+    empty; a body goes along up to ``max_body`` bytes, none where it is 0. Where the backend is ``Unusable``
+    nobody can be asked, so nobody may pass.
     """
 
-    backend: Backend
+    backend: Backend | Unusable
     path: str = ""
     request_headers: tuple[bytes, ...] = ()
     response_headers: tuple[bytes, ...] = ()

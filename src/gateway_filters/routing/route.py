@@ -7,8 +7,8 @@ from gateway_filters.matching.hostname import covers
 from gateway_filters.matching.hostname import precedence as hostname_precedence
 from gateway_filters.matching.match import Match
 from gateway_filters.message.head import RequestHead
-from gateway_filters.routing.backend import WeightedBackend
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
+from gateway_filters.routing.weighted import WeightedBackend
 
 
 @dataclass(frozen=True, slots=True)

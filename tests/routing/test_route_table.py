@@ -164,6 +164,14 @@ def _preflight(method: bytes = b"POST", path: bytes = b"/v1/x") -> RequestHead:
     return RequestHead(b"OPTIONS", path, authority=b"h", headers=headers)
 
 
+def _to(*weights: int, granting: int) -> Route:
+    """A rule for POST to backends with these weights, of which the first ones have a CORS filter."""
+    backends = (
+        WeightedBackend(Backend("b", ()), weight, GRANTS if at < granting else ()) for at, weight in enumerate(weights)
+    )
+    return Route("to backends", Match(PrefixMatch("/v1"), "POST"), backends=tuple(backends))
+
+
 EVERYTHING = _of(None, "/", cors=False)
 PREFLIGHTS: dict[str, tuple[RequestHead, tuple[Route, ...], str | None]] = {
     "the match that names the method asked for takes it": (_preflight(), (_of("POST"), _of("GET")), "POST /v1"),
@@ -183,6 +191,10 @@ PREFLIGHTS: dict[str, tuple[RequestHead, tuple[Route, ...], str | None]] = {
         (_of("POST"), _of(None, "/v1/x", cors=False)),
         "None /v1/x",
     ),
+    "a CORS filter of the only backend counts": (_preflight(), (_to(1, granting=1), EVERYTHING), "to backends"),
+    "CORS filters of all backends count": (_preflight(), (_to(1, 2, 0, granting=2), EVERYTHING), "to backends"),
+    "a CORS filter of one of two backends does not": (_preflight(), (_to(1, 1, granting=1), EVERYTHING), "None /"),
+    "one of a backend without weight does not": (_preflight(), (_to(0, granting=1), EVERYTHING), "None /"),
     "of equal strength the one for OPTIONS takes it": (_preflight(), (_of("POST"), _of("OPTIONS")), "OPTIONS /v1"),
     "one for OPTIONS that is weaker does not": (_preflight(), (_of("POST"), _of("OPTIONS", "/")), "POST /v1"),
     "a method that no match names finds none": (_preflight(b"PUT"), (_of("POST"),), None),

@@ -1,13 +1,14 @@
 """Finding a route for a preflight, a browser's OPTIONS that asks whether a page may send a request.
 
 Gateway API leaves open how it finds a rule whose match names another method (HTTPCORSFilter). Here such a match takes
-the preflights that ask for its method, with its usual precedence, when its rule has a CORS filter; one that takes
-OPTIONS and is as strong goes first.
+the preflights that ask for its method, with its usual precedence, when its rule has a CORS filter, or every backend
+that its requests may go to; one that takes OPTIONS and is as strong goes first.
 """
 
 from collections.abc import Iterable
 
 from gateway_filters.filters.cors import CORS, requested_method
+from gateway_filters.filters.filter import Filter
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.hosts import Find
 from gateway_filters.routing.route import Route
@@ -30,4 +31,11 @@ def preflight_finder(find: Find, routes: Iterable[Route]) -> Find:
 
 
 def _answers(route: Route) -> bool:
-    return route.match.method is not None and any(isinstance(each, CORS) for each in route.filters)
+    if route.match.method is None:
+        return False
+    live = [each for each in route.backends if each.weight > 0]
+    return _has_cors(route.filters) or (bool(live) and all(_has_cors(each.filters) for each in live))
+
+
+def _has_cors(filters: Iterable[Filter]) -> bool:
+    return any(isinstance(each, CORS) for each in filters)

@@ -16,7 +16,8 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
 from gateway_filters.gateway_api.history import History
 from gateway_filters.gateway_api.load import Translation, Translator
-from gateway_filters.gateway_api.objects import Loader, Objects
+from gateway_filters.gateway_api.loader import Loader
+from gateway_filters.gateway_api.objects import Objects
 from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.routing import Listener, Socket, by_socket

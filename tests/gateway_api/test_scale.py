@@ -8,11 +8,11 @@ from time import process_time
 import pytest
 
 from gateway_filters.gateway_api import load as loading
-from gateway_filters.gateway_api import objects
+from gateway_filters.gateway_api import loader as reading
 from gateway_filters.gateway_api.attachment import Attachment
 from gateway_filters.gateway_api.documents import Chunk, Document, read_documents
 from gateway_filters.gateway_api.load import Translation, Translator, translate_files
-from gateway_filters.gateway_api.objects import Loader
+from gateway_filters.gateway_api.loader import Loader
 from gateway_filters.gateway_api.resources import HTTPRoute
 from gateway_filters.gateway_api.routes import RouteView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
@@ -177,5 +177,5 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Chunk]]:
         return read_documents(chunk)
 
     monkeypatch.setattr(loading, "attach_route", attach_counting)
-    monkeypatch.setattr(objects, "read_documents", read_counting)
+    monkeypatch.setattr(reading, "read_documents", read_counting)
     return translated, read

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from gateway_filters.gateway_api.attachment import Attachment
 from gateway_filters.gateway_api.collector import collector_paused
 from gateway_filters.gateway_api.listeners import GatewayView, ListenerView, view_gateways
-from gateway_filters.gateway_api.objects import Key, Loaded, Objects, key_of, load
+from gateway_filters.gateway_api.loader import load
+from gateway_filters.gateway_api.objects import Key, Loaded, Objects, key_of
 from gateway_filters.gateway_api.resources import HTTPRoute
 from gateway_filters.gateway_api.routes import RouteView, attach_route, by_age
 from gateway_filters.gateway_api.status import Json, statuses

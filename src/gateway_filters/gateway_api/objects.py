@@ -4,33 +4,21 @@ Kinds of groups that are not ours are ignored, as in a cluster without a control
 *our* groups that we do not read is refused: a policy that silently does nothing would be a hole.
 """
 
-import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from pydantic import ValidationError
 
 from gateway_filters.errors import ManifestError
-from gateway_filters.gateway_api.collector import collector_paused
-from gateway_filters.gateway_api.documents import (
-    Chunk,
-    Document,
-    Location,
-    Place,
-    Value,
-    read_chunks,
-    read_documents,
-    subject,
-)
+from gateway_filters.gateway_api.documents import Document, Location, Place, subject
+from gateway_filters.gateway_api.nodes import Value
 from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, EndpointSlice, Resource
 
 R = TypeVar("R", bound=Resource)
 
 _OUR_GROUPS = frozenset((GATEWAY_GROUP, ENVOY_GROUP, "gateway.networking.x-k8s.io"))
 _SERVICE_NAME = "kubernetes.io/service-name"
-_ENDINGS = (".yaml", ".yml", ".json")
 _CLUSTER_KINDS = frozenset(("GatewayClass", "Namespace"))
 DEFAULT_NAMESPACE = "default"
 
@@ -44,6 +32,10 @@ class Loaded:
 
     resource: Resource
     document: Document
+    key: Key = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key", key_of(self.resource))
 
     @property
     def name(self) -> str:
@@ -57,7 +49,7 @@ class Objects:
     def __init__(self, loaded: Iterable[Loaded]) -> None:
         self._loaded: dict[Key, Loaded] = {}
         for each in loaded:
-            earlier = self._loaded.setdefault(key_of(each.resource), each)
+            earlier = self._loaded.setdefault(each.key, each)
             if earlier is not each:
                 raise ManifestError(
                     f"{each.document.place()}: {each.name} is defined twice, first at {earlier.document.place()}"
@@ -88,6 +80,13 @@ class Objects:
         each = self._loaded.get((group, kind, namespace, name))
         return None if each is None else each.resource
 
+    def written(self, value: dict[str, Value]) -> Resource | None:
+        """The object that was read from the very same value, or None."""
+        each = self._loaded.get(_written_key(value))
+        # As text too: Python takes 1, 1.0 and true for equal.
+        same = each is not None and each.document.value == value and repr(each.document.value) == repr(value)
+        return each.resource if each is not None and same else None
+
     def place(self, resource: Resource, *location: str | int) -> Place:
         """Where a value of an object stands in its file."""
         return self._loaded[key_of(resource)].document.place(location)
@@ -97,48 +96,37 @@ class Objects:
         return _error(self._loaded[key_of(resource)].document, location, sentence)
 
 
-def load(paths: Iterable[str | os.PathLike[str]]) -> Objects:
-    """The objects in ``paths``: files, and folders with their YAML and JSON files (not those further down).
+def objects_in(document: Document, before: Objects | None = None) -> Iterator[Loaded]:
+    """The objects of a document, those of kinds that nobody here reads left out.
 
-    Raises ``ManifestError`` at the first thing that cannot be read or breaks its schema.
+    What ``before`` has as it is written now is not validated again. Raises ``ManifestError`` for what is no object
+    or breaks its schema.
     """
-    return Loader(paths).load()
-
-
-class Loader:
-    """Reads a set of files again and again; what has not changed since is not parsed again."""
-
-    def __init__(self, paths: Iterable[str | os.PathLike[str]]) -> None:
-        self._paths = tuple(paths)
-        self._chunks: dict[Chunk, tuple[Loaded, ...]] = {}
-        self._objects: Objects | None = None
-
-    def load(self) -> Objects:
-        """All objects as the files are now, the very same ones while nothing has changed.
-
-        Raises ``ManifestError`` as ``load`` does.
-        """
-        chunks: dict[Chunk, tuple[Loaded, ...]] = {}
-        with collector_paused():
-            for file in _files(self._paths):
-                for chunk in read_chunks(file):
-                    known = self._chunks.get(chunk)
-                    chunks[chunk] = tuple(_loaded(chunk)) if known is None else known
-        if self._objects is None or chunks.keys() != self._chunks.keys():
-            self._objects = Objects(each for loaded in chunks.values() for each in loaded)
-            self._chunks = chunks
-        return self._objects
-
-
-def _loaded(chunk: Chunk) -> Iterator[Loaded]:
-    for document in read_documents(chunk):
-        yield from _objects(document)
+    value = document.value
+    if not isinstance(value, dict):
+        raise ManifestError(f"{document.place()}: a manifest must be a mapping with apiVersion and kind")
+    if value.get("kind") == "List" and value.get("apiVersion") == "v1":
+        for each in _listed(document, value):
+            yield from objects_in(each, before)
+        return
+    resource = _resource(document, before)
+    if resource is not None:
+        yield Loaded(resource, document)
 
 
 def key_of(resource: Resource) -> Key:
     """What tells one object from all others."""
     group = resource.api_version.rpartition("/")[0]
     return (group, resource.kind, namespace_of(resource), resource.metadata.name)
+
+
+def _written_key(value: dict[str, Value]) -> Key:
+    """The key of what is written, as far as it is one; only what validates is known under its key."""
+    metadata = value.get("metadata")
+    named = metadata if isinstance(metadata, dict) else {}
+    version, kind = str(value.get("apiVersion")), str(value.get("kind"))
+    namespace = "" if kind in _CLUSTER_KINDS else str(named.get("namespace") or DEFAULT_NAMESPACE)
+    return (version.rpartition("/")[0], kind, namespace, str(named.get("name")))
 
 
 def namespace_of(resource: Resource) -> str:
@@ -148,38 +136,15 @@ def namespace_of(resource: Resource) -> str:
     return resource.metadata.namespace or DEFAULT_NAMESPACE
 
 
-def _files(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
-    for path in map(Path, paths):
-        if path.is_dir():
-            # A mounted ConfigMap's folder holds hidden links to its versions beside the files.
-            yield from sorted(each for each in path.iterdir() if each.suffix in _ENDINGS and each.name[0] != ".")
-        else:
-            yield path
-
-
-def _objects(document: Document) -> Iterator[Loaded]:
-    value = document.value
-    if not isinstance(value, dict):
-        raise ManifestError(f"{document.place()}: a manifest must be a mapping with apiVersion and kind")
-    if value.get("kind") == "List" and value.get("apiVersion") == "v1":
-        yield from _listed(document, value)
-        return
-    resource = _resource(document)
-    if resource is not None:
-        yield Loaded(resource, document)
-
-
-def _listed(document: Document, value: dict[str, Value]) -> Iterator[Loaded]:
+def _listed(document: Document, value: dict[str, Value]) -> Iterator[Document]:
     items = value.get("items") or []
     if not isinstance(items, list):
         raise _error(document, ("items",), "the items of a List must be a list")
-    nodes = cast("list[tuple[object, object]]", document.node.value)
-    node = next((item for key, item in nodes if getattr(key, "value", None) == "items"), None)
-    for item, item_node in zip(items, getattr(node, "value", []), strict=True):
-        yield from _objects(Document(document.chunk, item, item_node))
+    for index, item in enumerate(items):
+        yield replace(document, value=item, inside=(*document.inside, "items", index))
 
 
-def _resource(document: Document) -> Resource | None:
+def _resource(document: Document, before: Objects | None) -> Resource | None:
     value = cast("dict[str, Value]", document.value)
     version, kind = value.get("apiVersion"), value.get("kind")
     if not isinstance(version, str) or not isinstance(kind, str):
@@ -191,6 +156,9 @@ def _resource(document: Document) -> Resource | None:
         return None
     if served not in known.versions:
         raise _error(document, ("apiVersion",), f"{version} is not served, only {_list(group, known.versions)}")
+    same = before and before.written(value)
+    if same:
+        return same
     try:
         return known.model.model_validate(value)
     except ValidationError as error:

@@ -4,7 +4,8 @@ import base64
 import os
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.gateway_api.objects import Objects, load
+from gateway_filters.gateway_api.loader import load
+from gateway_filters.gateway_api.objects import Objects
 from gateway_filters.gateway_api.resources import Secret as SecretResource
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MemorySecret, MissingSecret

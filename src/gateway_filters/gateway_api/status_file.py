@@ -7,8 +7,8 @@ from typing import Any, cast
 
 import yaml
 
-from gateway_filters.gateway_api.documents import resolvers
 from gateway_filters.gateway_api.load import Translation
+from gateway_filters.gateway_api.nodes import resolvers
 from gateway_filters.gateway_api.objects import Loaded, key_of, namespace_of
 from gateway_filters.gateway_api.resources import Secret
 from gateway_filters.message.secret import fingerprint

@@ -7,7 +7,6 @@ those that are gone close theirs when their last exchange has ended.
 import asyncio
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -37,9 +36,10 @@ class Snapshot:
     """Listeners, and the apps that serve them."""
 
     listeners: tuple[Listener, ...]
-    table: ListenerTable
     everywhere: ASGIApp
+    table: ListenerTable
     by_socket: dict[Socket, ASGIApp]
+    apps: "_RouteApps"
 
 
 class Serving:
@@ -47,8 +47,7 @@ class Serving:
 
     def __init__(self, make: Upstreams, otherwise: ASGIApp) -> None:
         self._otherwise = otherwise
-        self._routes = _RouteApps(make)
-        self._now = Snapshot((), ListenerTable(()), otherwise, {})
+        self._now = Snapshot((), otherwise, ListenerTable(()), {}, _RouteApps(make))
         self._retiring: set[asyncio.Task[None]] = set()
 
     @property
@@ -61,17 +60,17 @@ class Serving:
         self.swap(self.prepare(listeners))
 
     def prepare(self, listeners: Iterable[Listener]) -> Snapshot:
-        """Everything that serving ``listeners`` needs; may be made in another thread, one at a time."""
+        """Everything that serving ``listeners`` instead of those served now needs; may be made in another thread."""
         return self._snapshot(tuple(listeners))
 
-    def swap(self, snapshot: Snapshot) -> None:
-        """Serve the snapshot that was prepared last, from the next request on."""
-        self._now = snapshot
-        gone = self._routes.forget_all_but(route for each in self._now.listeners for route in each.routes)
-        if gone:
-            task = asyncio.ensure_future(_retire(gone))
+    def swap(self, snapshot: Snapshot) -> Snapshot:
+        """Serve the snapshot that was prepared last, from the next request on; gives the one that was served."""
+        before, self._now = self._now, snapshot
+        if snapshot.apps.gone:
+            task = asyncio.ensure_future(_retire(snapshot.apps.gone))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
+        return before
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request by its host name, whatever socket it came in at."""
@@ -97,21 +96,30 @@ class Serving:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for app in self._routes.backends.values():
+        for app in self._now.apps.backends.values():
             await close(app)
 
     def _snapshot(self, listeners: tuple[Listener, ...]) -> Snapshot:
-        plain = tuple(each for each in listeners if each.protocol == "HTTP")
+        plain = [each for each in listeners if each.protocol == "HTTP"]
         sockets = by_socket(listeners)
-        # Sockets with the same listeners, which mostly means all of them, share one table.
-        tables = {here: ListenerTable(here) for here in {plain, *map(tuple, sockets.values())}}
-        apps = {here: self._assembled(here, table) for here, table in tables.items()}
-        found = {socket: apps[tuple(here)] for socket, here in sockets.items()}
-        return Snapshot(listeners, tables[plain], apps[plain], found)
+        apps = self._now.apps.following(route for each in listeners for route in each.routes)
+        # Sockets with the same listeners, which mostly means all of them, share one app. The same by identity:
+        # comparing them would compare all their routes.
+        made: dict[tuple[int, ...], tuple[ASGIApp, ListenerTable]] = {}
+        for here in (plain, *sockets.values()):
+            if _identity(here) not in made:
+                made[_identity(here)] = self._assembled(here, apps)
+        found = {socket: made[_identity(here)][0] for socket, here in sockets.items()}
+        return Snapshot(listeners, *made[_identity(plain)], found, apps)
 
-    def _assembled(self, listeners: tuple[Listener, ...], table: ListenerTable) -> ASGIApp:
-        app = assemble(table, self._routes.app_of, self._otherwise, ingress_head)
-        return _Directed(app, table) if any(each.protocol == "HTTPS" for each in listeners) else app
+    def _assembled(self, listeners: list[Listener], apps: "_RouteApps") -> tuple[ASGIApp, ListenerTable]:
+        table = ListenerTable(listeners)
+        app = assemble(table, apps.app_of, self._otherwise, ingress_head)
+        return _Directed(app, table) if any(each.protocol == "HTTPS" for each in listeners) else app, table
+
+
+def _identity(listeners: list[Listener]) -> tuple[int, ...]:
+    return tuple(map(id, listeners))
 
 
 class _Directed(Shell):
@@ -132,34 +140,42 @@ class _Directed(Shell):
 
 
 class _RouteApps:
-    """One app for each route and for each backend, used again by every snapshot that has them."""
+    """One app for each route and for each backend; what two snapshots have in common, they share."""
 
     def __init__(self, make: Upstreams) -> None:
         self._make = make
-        self._apps: dict[int, tuple[Route, ASGIApp, set[Backend]]] = {}
+        # A route is kept beside its app, so that no other one can have its identity.
+        self._apps: dict[int, tuple[Route, ASGIApp, tuple[ASGIApp, ...]]] = {}
         self.backends: dict[Backend, ASGIApp] = {}
+        self.gone: list[ASGIApp] = []
 
     def app_of(self, route: Route) -> ASGIApp:
         """The app behind a route."""
-        known = self._apps.get(id(route))
-        if known is None:
-            used: set[Backend] = set()
-            # The route is kept beside its app, so that no other one can have its identity.
-            known = (route, route_app(route, partial(self._backend, used)), used)
-            self._apps[id(route)] = known
-        return known[1]
+        return self._apps[id(route)][1]
 
-    def forget_all_but(self, routes: Iterable[Route]) -> list[ASGIApp]:
-        """Keep the apps of ``routes`` only; gives the apps of backends that no route leads to any more."""
-        self._apps = {id(route): self._apps[id(route)] for route in routes if id(route) in self._apps}
-        used = set[Backend]().union(*(each[2] for each in self._apps.values()))
-        return [self.backends.pop(backend) for backend in self.backends.keys() - used]
+    def following(self, routes: Iterable[Route]) -> "_RouteApps":
+        """The apps of ``routes``, those that are here already among them; ``gone`` are the backends' left out."""
+        other = _RouteApps(self._make)
+        other.backends = dict(self.backends)
+        for route in routes:
+            if id(route) not in other._apps:
+                known = self._apps.get(id(route))
+                other._apps[id(route)] = other._made(route) if known is None else known
+        used = {id(app) for _, _, reached in other._apps.values() for app in reached}
+        other.gone = [app for app in self.backends.values() if id(app) not in used]
+        other.backends = {backend: app for backend, app in other.backends.items() if id(app) in used}
+        return other
 
-    def _backend(self, used: set[Backend], backend: Backend) -> ASGIApp:
-        used.add(backend)
-        if backend not in self.backends:
-            self.backends[backend] = self._make(backend)
-        return self.backends[backend]
+    def _made(self, route: Route) -> tuple[Route, ASGIApp, tuple[ASGIApp, ...]]:
+        reached: list[ASGIApp] = []
+
+        def reach(backend: Backend) -> ASGIApp:
+            if backend not in self.backends:
+                self.backends[backend] = self._make(backend)
+            reached.append(self.backends[backend])
+            return reached[-1]
+
+        return route, route_app(route, reach), tuple(reached)
 
 
 class Reached:

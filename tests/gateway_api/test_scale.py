@@ -7,15 +7,11 @@ from time import process_time
 
 import pytest
 
-from gateway_filters.gateway_api import load as loading
 from gateway_filters.gateway_api import loader as reading
-from gateway_filters.gateway_api.attachment import Attachment
 from gateway_filters.gateway_api.documents import Chunk, Document, read_documents
 from gateway_filters.gateway_api.load import Translation, Translator, translate_files
 from gateway_filters.gateway_api.loader import Loader
-from gateway_filters.gateway_api.resources import HTTPRoute
-from gateway_filters.gateway_api.routes import RouteView
-from gateway_filters.gateway_api.tls_policies import TLSPolicies
+from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.matching import Match
 from gateway_filters.message.head import RequestHead
@@ -163,19 +159,20 @@ def test_a_change_of_one_route_translates_and_reads_that_one_alone(many: Many, m
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[Chunk]]:
-    """The names of the routes that are translated from now on, and the chunks that are parsed."""
+    """The names of the routes whose rules are translated from now on, and the chunks that are parsed."""
     translated: list[str] = []
     read: list[Chunk] = []
-    attach = loading.attach_route
+    view = RuleTranslator.view
 
-    def attach_counting(context: Context, attachment: Attachment, policies: TLSPolicies, route: HTTPRoute) -> RouteView:
-        translated.append(route.metadata.name)
-        return attach(context, attachment, policies, route)
+    def view_counting(self: RuleTranslator) -> RuleView:
+        made = view(self)
+        translated.append(made.route.name.split("/")[1])
+        return made
 
     def read_counting(chunk: Chunk) -> Iterator[Document]:
         read.append(chunk)
         return read_documents(chunk)
 
-    monkeypatch.setattr(loading, "attach_route", attach_counting)
+    monkeypatch.setattr(RuleTranslator, "view", view_counting)
     monkeypatch.setattr(reading, "read_documents", read_counting)
     return translated, read

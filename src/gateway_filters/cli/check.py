@@ -95,7 +95,7 @@ def _attached(status: Json) -> Iterator[str]:
 
 def _untold(translation: Translation) -> Iterator[str]:
     """What a status says against an object and no problem does, as sentences with their places."""
-    told = {sentence for problem in translation.problems for sentence in _tails(problem)}
+    told = {sentence for problem in translation.problems for sentence in _tails(str(problem))}
     for each in translation.objects:
         for condition in _conditions(translation.statuses.get(key_of(each.resource), {})):
             message = condition["message"] or condition["reason"]

@@ -33,7 +33,7 @@ def _listed(path: str) -> list[str] | None:
         with os.scandir(path) as entries:
             # A mounted ConfigMap's folder holds hidden links to its versions beside the files.
             named = [each for each in entries if each.name.endswith(_ENDINGS) and each.name[0] != "."]
-            return sorted(each.path for each in named if not each.is_dir())
+            return sorted(each.path for each in named if not each.is_dir(follow_symlinks=False))
     except NotADirectoryError:
         return None
     except OSError as error:

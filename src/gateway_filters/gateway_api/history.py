@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from gateway_filters.gateway_api.objects import Key, Objects, key_of
+from gateway_filters.gateway_api.objects import Key, Objects
 from gateway_filters.gateway_api.status import Json
 
 
@@ -17,7 +17,7 @@ class History:
         """The generation of each object: 1 at first, one more when its spec is another than at the last call."""
         specs: dict[Key, tuple[Any, int]] = {}
         for each in objects:
-            key, value = key_of(each.resource), each.document.value
+            key, value = each.key, each.document.value
             spec = value.get("spec") if isinstance(value, dict) else None
             known, generation = self._specs.get(key, (spec, each.resource.metadata.generation or 1))
             specs[key] = (spec, generation if known == spec else generation + 1)
@@ -27,7 +27,9 @@ class History:
     def keep_times(self, statuses: dict[Key, Json]) -> None:
         """Give conditions that say what they said before the time from before."""
         for key, status in statuses.items():
-            _carry(self._statuses.get(key), status)
+            before = self._statuses.get(key)
+            if before is not status:
+                _carry(before, status)
         self._statuses = statuses
 
 

@@ -52,9 +52,7 @@ class Loader:
         before = {chunk.text: (chunk, loaded) for chunk, loaded in known.chunks} if known else {}
         chunks = tuple((chunk, self._loaded(chunk, before.get(chunk.text))) for chunk in cut(file, text))
         if known and _holds(known) and _says_nothing(text):
-            raise ManifestError(
-                f"{file}: it is empty, as while it is being written; delete it to take its objects away"
-            )
+            raise ManifestError(f"{file}: it is empty, as an edit under way is; to take its objects away, delete it")
         return _File(text, chunks)
 
     def _loaded(self, chunk: Chunk, known: tuple[Chunk, tuple[Loaded, ...]] | None) -> tuple[Loaded, ...]:

@@ -4,7 +4,7 @@ Kinds of groups that are not ours are ignored, as in a cluster without a control
 *our* groups that we do not read is refused: a policy that silently does nothing would be a hole.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
@@ -24,6 +24,9 @@ DEFAULT_NAMESPACE = "default"
 
 Key = tuple[str, str, str, str]
 """Group, kind, namespace and name of an object."""
+
+Question = tuple[type[Resource]] | tuple[str, str] | Key
+"""What may be asked of the objects: all of a kind, the slices of a Service, the one under a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +70,39 @@ class Objects:
         """All objects with their documents, in the order they were read."""
         return iter(self._loaded.values())
 
+    def noting(self, asked: set[Question]) -> "Objects":
+        """The same objects, which note in ``asked`` what is looked for among them."""
+        return _Noting(self, asked)
+
+    def answer(self, question: Question) -> Sequence[Resource]:
+        """What there is to a question."""
+        match question:
+            case (model,):
+                return self._by_model.get(model, ())
+            case (namespace, service):
+                return self._slices.get((namespace, service), ())
+            case key:
+                each = self._loaded.get(key)
+                return () if each is None else (each.resource,)
+
     def of(self, model: type[R]) -> list[R]:
         """All objects of a kind, in the order they were read."""
+        self._note((model,))
         return cast("list[R]", self._by_model.get(model, []))
 
     def slices_of(self, namespace: str, service: str) -> list[EndpointSlice]:
         """The EndpointSlices of a Service."""
+        self._note((namespace, service))
         return self._slices.get((namespace, service), [])
 
     def find(self, group: str, kind: str, namespace: str, name: str) -> Resource | None:
         """The object of that group, kind, namespace and name, or None."""
+        self._note((group, kind, namespace, name))
         each = self._loaded.get((group, kind, namespace, name))
         return None if each is None else each.resource
+
+    def _note(self, question: Question) -> None:
+        """Somebody looks for something."""
 
     def written(self, value: dict[str, Value]) -> Resource | None:
         """The object that was read from the very same value, or None."""
@@ -87,13 +111,20 @@ class Objects:
         same = each is not None and each.document.value == value and repr(each.document.value) == repr(value)
         return each.resource if each is not None and same else None
 
-    def place(self, resource: Resource, *location: str | int) -> Place:
-        """Where a value of an object stands in its file."""
-        return self._loaded[key_of(resource)].document.place(location)
+    def document(self, resource: Resource) -> Document:
+        """The document that an object was read from."""
+        return self._loaded[key_of(resource)].document
 
-    def error(self, resource: Resource, location: Location, sentence: str) -> ManifestError:
-        """An error about one value of an object, with its place."""
-        return _error(self._loaded[key_of(resource)].document, location, sentence)
+
+class _Noting(Objects):
+    """Shares the tables of some objects, and notes what is looked for."""
+
+    def __init__(self, objects: Objects, asked: set[Question]) -> None:
+        vars(self).update(vars(objects))
+        self._asked = asked
+
+    def _note(self, question: Question) -> None:
+        self._asked.add(question)
 
 
 def objects_in(document: Document, before: Objects | None = None) -> Iterator[Loaded]:
@@ -139,7 +170,7 @@ def namespace_of(resource: Resource) -> str:
 def _listed(document: Document, value: dict[str, Value]) -> Iterator[Document]:
     items = value.get("items") or []
     if not isinstance(items, list):
-        raise _error(document, ("items",), "the items of a List must be a list")
+        raise fault(document, ("items",), "the items of a List must be a list")
     for index, item in enumerate(items):
         yield replace(document, value=item, inside=(*document.inside, "items", index))
 
@@ -155,7 +186,7 @@ def _resource(document: Document, before: Objects | None) -> Resource | None:
         _refuse_ours(document, group, kind)
         return None
     if served not in known.versions:
-        raise _error(document, ("apiVersion",), f"{version} is not served, only {_list(group, known.versions)}")
+        raise fault(document, ("apiVersion",), f"{version} is not served, only {_list(group, known.versions)}")
     same = before and before.written(value)
     if same:
         return same
@@ -167,7 +198,7 @@ def _resource(document: Document, before: Objects | None) -> Resource | None:
 
 def _refuse_ours(document: Document, group: str, kind: str) -> None:
     if group in _OUR_GROUPS:
-        raise _error(document, ("kind",), f"{group} {kind} is not supported, and it would be wrong to ignore it")
+        raise fault(document, ("kind",), f"{group} {kind} is not supported, and it would be wrong to ignore it")
 
 
 def _invalid(document: Document, error: ValidationError) -> ManifestError:
@@ -176,11 +207,12 @@ def _invalid(document: Document, error: ValidationError) -> ManifestError:
     first = min(found, key=lambda each: each["type"] != "extra_forbidden")
     location = first["loc"]
     if first["type"] == "extra_forbidden":
-        return _error(document, location, "the field is not known", document.key_place(location))
-    return _error(document, location, first["msg"])
+        return fault(document, location, "the field is not known", document.key_place(location))
+    return fault(document, location, first["msg"])
 
 
-def _error(document: Document, location: Location, sentence: str, place: Place | None = None) -> ManifestError:
+def fault(document: Document, location: Location, sentence: str, place: Place | None = None) -> ManifestError:
+    """The error about one value of an object, with its place."""
     value = document.value if isinstance(document.value, dict) else {}
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None

@@ -1,44 +1,107 @@
 """HTTPRoutes into routes on listeners: one route for each match of each rule and each host name."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import chain
+from typing import Any
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.attachment import Attachment, Parent
 from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.listeners import ListenerView
+from gateway_filters.gateway_api.listeners import GatewayView, ListenerView
 from gateway_filters.gateway_api.matches import match_of
+from gateway_filters.gateway_api.noted import noting
+from gateway_filters.gateway_api.objects import Question
 from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch
 from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
-from gateway_filters.gateway_api.translation import Context, age, qualified
+from gateway_filters.gateway_api.translation import Context, Problem, age, qualified
 from gateway_filters.routing import Route
 
 
 @dataclass
 class RouteView:
-    """An HTTPRoute with its parents, whose conditions say what became of it, and its routes on listeners."""
+    """An HTTPRoute with its parents, whose conditions say what became of it, and its routes on listeners.
+
+    ``status`` is what was written of it, once it was.
+    """
 
     resource: HTTPRoute
     parents: list[Parent]
     routes: list[tuple[ListenerView, tuple[Route, ...]]] = field(
         default_factory=list[tuple[ListenerView, tuple[Route, ...]]]
     )
-
-    def join(self) -> None:
-        """Add the routes to their listeners."""
-        for parent in self.parents:
-            if parent.conditions.holds("Accepted"):
-                for listener, _ in parent.listeners:
-                    listener.attached.add(qualified(self.resource))
-        for listener, routes in self.routes:
-            listener.routes.extend(routes)
+    status: dict[str, Any] | None = None
 
 
-def attach_route(context: Context, attachment: Attachment, policies: TLSPolicies, route: HTTPRoute) -> RouteView:
-    """Find the route's listeners and translate its rules for them."""
-    return _Attaching(context, policies, route).attach(attachment.parents(context, route))
+class RouteRules:
+    """The rules of one HTTPRoute as routes for a port and a host name, made when they are first asked for.
+
+    ``asked`` is what was asked of the objects for that. What was wrong is told again to each one who asks.
+    """
+
+    def __init__(self, route: HTTPRoute) -> None:
+        self.route = route
+        self.asked: set[Question] = set()
+        self._rules: dict[int, tuple[list[tuple[RuleView, list[Route]]], dict[Problem, None]]] = {}
+        self._hosted: dict[tuple[int, str | None], tuple[Route, ...]] = {}
+
+    def views(self, context: Context, policies: TLSPolicies, port: int) -> list[RuleView]:
+        """What each rule means for listeners on ``port``."""
+        return [view for view, _ in self._translated(context, policies, port)]
+
+    def routes(self, context: Context, policies: TLSPolicies, port: int, hostname: str | None) -> tuple[Route, ...]:
+        """The routes of all rules for ``hostname`` on a port, the very same ones each time."""
+        translated = self._translated(context, policies, port)
+        found = self._hosted.get((port, hostname))
+        if found is None:
+            each = (route for _, routes in translated for route in routes)
+            found = tuple(route if hostname is None else replace(route, hostname=hostname) for route in each)
+            self._hosted[port, hostname] = found
+        return found
+
+    def _translated(self, context: Context, policies: TLSPolicies, port: int) -> list[tuple[RuleView, list[Route]]]:
+        if port not in self._rules:
+            problems: dict[Problem, None] = {}
+            own = noting(context, self.asked, problems)
+            rules = [self._rule(own, policies, index, port) for index in range(len(self.route.spec.rules))]
+            self._rules[port] = (rules, problems)
+        rules, problems = self._rules[port]
+        context.problems.update(problems)
+        return rules
+
+    def _rule(self, context: Context, policies: TLSPolicies, index: int, port: int) -> tuple[RuleView, list[Route]]:
+        view = RuleTranslator(context, policies, self.route, index, port).view()
+        routes = [
+            route
+            for at, written in enumerate(self.route.spec.rules[index].matches)
+            for route in self._matched(context, view, at, written, ("spec", "rules", index, "matches", at))
+        ]
+        return view, [view.served(route) for route in routes]
+
+    def _matched(
+        self, context: Context, view: RuleView, at: int, written: HTTPRouteMatch, location: Location
+    ) -> Iterator[Route]:
+        name = f"{view.route.name}/matches/{at}"
+        try:
+            for cookies in view.cookies:
+                yield replace(view.route, name=name, match=match_of(written, cookies))
+        except ConfigurationError as error:
+            # What cannot be asked cannot be answered: without the match, nothing of it is served.
+            view.unsupported.append(context.problem(self.route, location, str(error)))
+
+
+def attach_route(attachment: Attachment, policies: TLSPolicies, rules: RouteRules, context: Context) -> RouteView:
+    """Find the route's listeners, put its rules on them, and state the conditions."""
+    view = RouteView(rules.route, attachment.parents(context, rules.route))
+    for parent in view.parents:
+        ports = [listener.spec.port for listener, _ in parent.listeners] or [0]
+        _state(parent, rules.views(context, policies, ports[0]))
+        for listener, hostnames in parent.listeners:
+            each = (rules.routes(context, policies, listener.spec.port, hostname) for hostname in hostnames)
+            view.routes.append((listener, tuple(chain.from_iterable(each))))
+    return view
 
 
 def by_age(context: Context) -> list[HTTPRoute]:
@@ -46,59 +109,34 @@ def by_age(context: Context) -> list[HTTPRoute]:
     return sorted(context.objects.of(HTTPRoute), key=age)
 
 
-class _Attaching:
-    """Attaches one route; its rules are translated once for each port."""
+@contextmanager
+def joined(gateways: list[GatewayView], views: list[RouteView]) -> Generator[None]:
+    """Listeners with the routes that are attached to them, for as long as somebody looks at them together."""
+    for view in views:
+        _join(view)
+    try:
+        yield
+    finally:
+        for listener in (each for view in gateways for each in view.listeners):
+            listener.routes, listener.attached = [], set()
 
-    def __init__(self, context: Context, policies: TLSPolicies, route: HTTPRoute) -> None:
-        self._context = context
-        self._policies = policies
-        self._route = route
-        self._rules: dict[int, list[tuple[RuleView, list[Route]]]] = {}
 
-    def attach(self, parents: list[Parent]) -> RouteView:
-        """Attach to the listeners of all parents and state the conditions."""
-        view = RouteView(self._route, parents)
-        for parent in parents:
-            ports = [listener.spec.port for listener, _ in parent.listeners] or [0]
-            self._state(parent, self._translated(ports[0]))
-            for listener, hostnames in parent.listeners:
-                view.routes.append((listener, tuple(self._on(listener.spec.port, hostnames))))
-        return view
+def _join(view: RouteView) -> None:
+    for parent in view.parents:
+        if parent.conditions.holds("Accepted"):
+            for listener, _ in parent.listeners:
+                listener.attached.add(qualified(view.resource))
+    for listener, routes in view.routes:
+        listener.routes.extend(routes)
 
-    def _on(self, port: int, hostnames: tuple[str | None, ...]) -> Iterator[Route]:
-        for hostname, (_, routes) in product(hostnames, self._translated(port)):
-            yield from (route if hostname is None else replace(route, hostname=hostname) for route in routes)
 
-    def _translated(self, port: int) -> list[tuple[RuleView, list[Route]]]:
-        if port not in self._rules:
-            self._rules[port] = [self._rule(index, port) for index in range(len(self._route.spec.rules))]
-        return self._rules[port]
-
-    def _rule(self, index: int, port: int) -> tuple[RuleView, list[Route]]:
-        view = RuleTranslator(self._context, self._policies, self._route, index, port).view()
-        routes = [
-            route
-            for at, written in enumerate(self._route.spec.rules[index].matches)
-            for route in self._matched(view, at, written, ("spec", "rules", index, "matches", at))
-        ]
-        return view, [view.served(route) for route in routes]
-
-    def _matched(self, view: RuleView, at: int, written: HTTPRouteMatch, location: Location) -> Iterator[Route]:
-        name = f"{view.route.name}/matches/{at}"
-        try:
-            for cookies in view.cookies:
-                yield replace(view.route, name=name, match=match_of(written, cookies))
-        except ConfigurationError as error:
-            # What cannot be asked cannot be answered: without the match, nothing of it is served.
-            view.unsupported.append(self._context.problem(self._route, location, str(error)))
-
-    def _state(self, parent: Parent, rules: list[tuple[RuleView, list[Route]]]) -> None:
-        for view, _ in rules:
-            for reason, sentence in view.unresolved:
-                parent.conditions.fail("ResolvedRefs", reason, sentence)
-        bad = [view for view, _ in rules if view.unsupported]
-        if bad and len(bad) == len(rules):
-            parent.conditions.fail("Accepted", "UnsupportedValue", bad[0].unsupported[0])
-        elif bad:
-            sentence = f"Dropped Rule(s): {'; '.join(view.unsupported[0] for view in bad)}"
-            parent.conditions.state("PartiallyInvalid", "UnsupportedValue", sentence)
+def _state(parent: Parent, rules: list[RuleView]) -> None:
+    for view in rules:
+        for reason, sentence in view.unresolved:
+            parent.conditions.fail("ResolvedRefs", reason, sentence)
+    bad = [view for view in rules if view.unsupported]
+    if bad and len(bad) == len(rules):
+        parent.conditions.fail("Accepted", "UnsupportedValue", bad[0].unsupported[0])
+    elif bad:
+        sentence = f"Dropped Rule(s): {'; '.join(view.unsupported[0] for view in bad)}"
+        parent.conditions.state("PartiallyInvalid", "UnsupportedValue", sentence)

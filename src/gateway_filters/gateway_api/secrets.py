@@ -5,7 +5,7 @@ import os
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.loader import load
-from gateway_filters.gateway_api.objects import Objects
+from gateway_filters.gateway_api.objects import Objects, fault
 from gateway_filters.gateway_api.resources import Secret as SecretResource
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MemorySecret, MissingSecret
@@ -40,5 +40,5 @@ class ManifestSecrets:
                 return MemorySecret(base64.b64decode(resource.data[key]), what="the credential")
         except ConfigurationError as error:
             field = "stringData" if key in resource.string_data else "data"
-            raise self._objects.error(resource, (field, key), str(error)) from None
+            raise fault(self._objects.document(resource), (field, key), str(error)) from None
         return None

@@ -33,7 +33,9 @@ def statuses(
     for view in gateways:
         status[key_of(view.resource)] = writer.gateway(view, gateways)
     for route in routes:
-        status[key_of(route.resource)] = writer.route(route)
+        # Of a route that stays as it is nothing else can be said.
+        route.status = route.status or writer.route(route)
+        status[key_of(route.resource)] = route.status
     ancestors = _ancestors(routes)
     for policy in context.objects.of(BackendTLSPolicy):
         status[key_of(policy)] = writer.policy(policy, policies, ancestors)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gateway_filters.gateway_api.certificates import CA_KEY, authorities_in
 from gateway_filters.gateway_api.conditions import Conditions
-from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
+from gateway_filters.gateway_api.objects import Key, Question, key_of, namespace_of
 from gateway_filters.gateway_api.resources import (
     Backend,
     BackendTLSPolicy,
@@ -52,6 +52,15 @@ class TLSPolicies:
         if stray is not None:
             raise UnmetPolicyError(f"BackendTLSPolicy {qualified(stray)} names a section that {name} does not have")
         return None
+
+    def said_of(self, target: Question) -> list[tuple[object, ...]]:
+        """All that counts for a target, given as its group, kind, namespace and name; to be compared."""
+        mentioned = (*self._winners.items(), *self._strays.items())
+        return [
+            (section, key_of(policy), self._tls[key_of(policy)])
+            for (namespace, group, kind, name, section), policy in mentioned
+            if (group, kind, namespace, name) == target
+        ]
 
     def targets_of(self, policy: BackendTLSPolicy) -> Iterator[tuple[str, str, str, str]]:
         """What a policy is for: namespace, group, kind and name."""

@@ -5,12 +5,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gateway_filters.errors import ConfigurationError, ManifestError
-from gateway_filters.gateway_api.documents import Location
-from gateway_filters.gateway_api.objects import Key, Objects, key_of, namespace_of
+from gateway_filters.gateway_api.documents import Document, Location
+from gateway_filters.gateway_api.objects import Key, Objects, fault, key_of, namespace_of
 from gateway_filters.gateway_api.resources import ConfigMap, Resource, Secret
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MissingSecret, SecretStore
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that does not stop the gateway, as a sentence with file:line:column when it is told.
+
+    Two are the same wherever the object stands in its file.
+    """
+
+    about: Key
+    location: Location
+    sentence: str
+    document: Document = field(compare=False, repr=False)
+
+    def __str__(self) -> str:
+        return str(fault(self.document, self.location, self.sentence))
 
 
 @dataclass(frozen=True)
@@ -26,16 +42,17 @@ class Context:
     host: str = "127.0.0.1"
     dynamic_hosts: tuple[str, ...] = ()
     generations: Mapping[Key, int] = field(default_factory=dict[Key, int])
-    problems: dict[str, None] = field(default_factory=dict[str, None])
+    problems: dict[Problem, None] = field(default_factory=dict[Problem, None])
 
     def problem(self, resource: Resource, location: Location, sentence: str) -> str:
         """Note something that does not stop the gateway; gives the sentence, for the route it concerns."""
-        self.problems[str(self.objects.error(resource, location, sentence))] = None
+        document = self.objects.document(resource)
+        self.problems[Problem(key_of(resource), location, sentence, document)] = None
         return sentence
 
     def refused(self, resource: Resource, location: Location, error: ConfigurationError) -> ManifestError:
         """The error for a value that a filter or match cannot be made of."""
-        return self.objects.error(resource, location, str(error))
+        return fault(self.objects.document(resource), location, str(error))
 
     def generation(self, resource: Resource) -> int:
         """How often the object's spec has changed, counted from 1."""

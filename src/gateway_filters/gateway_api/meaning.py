@@ -1,0 +1,79 @@
+"""What a set of objects means, made of the meaning of the set before."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Self
+
+from gateway_filters.gateway_api.attachment import Attachment
+from gateway_filters.gateway_api.listeners import GatewayView, view_gateways
+from gateway_filters.gateway_api.noted import Noted, Since, noted
+from gateway_filters.gateway_api.objects import Key, Objects, Question, key_of
+from gateway_filters.gateway_api.routes import RouteRules, RouteView, attach_route, by_age
+from gateway_filters.gateway_api.tls_policies import TLSPolicies
+from gateway_filters.gateway_api.translation import Context, Problem
+
+KnownRoute = tuple[RouteRules, Noted[RouteView]]
+"""An HTTPRoute's rules, and where they are attached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Policies, Gateways and routes, with what they stand on.
+
+    A route stays as it was translated while nothing that it asked for has changed: a change of one object costs
+    what it touches, however many others there are.
+    """
+
+    context: Context
+    policies: Noted[TLSPolicies]
+    gateways: Noted[list[GatewayView]]
+    routes: dict[Key, KnownRoute]
+
+    @classmethod
+    def of_nothing(cls, context: Context) -> Self:
+        """The meaning of no objects at all."""
+        nothing = replace(context, objects=Objects(()))
+        return cls(nothing, noted(nothing, TLSPolicies), noted(nothing, view_gateways), {})
+
+    @property
+    def views(self) -> list[RouteView]:
+        """All routes, in the order in which equal ones win."""
+        return [view.value for _, view in self.routes.values()]
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All problems, each once."""
+        of_routes = (view.problems for _, view in self.routes.values())
+        return tuple(dict.fromkeys(chain(self.policies.problems, self.gateways.problems, *of_routes)))
+
+    def is_for(self, context: Context) -> bool:
+        """Whether ``context`` is like this one's in all but the objects."""
+        mine = self.context
+        return (mine.store, mine.host, mine.dynamic_hosts) == (context.store, context.host, context.dynamic_hosts)
+
+    def followed_by(self, context: Context) -> "Meaning":
+        """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
+        since = Since(self.context.objects, context.objects)
+        policies = self.policies if since.hold(self.policies.asked) else noted(context, TLSPolicies)
+        gateways = self.gateways if since.hold(self.gateways.asked) else noted(context, view_gateways)
+        return Meaning(context, policies, gateways, dict(self._routes(context, policies, gateways)))
+
+    def _routes(
+        self, context: Context, policies: Noted[TLSPolicies], gateways: Noted[list[GatewayView]]
+    ) -> Iterator[tuple[Key, KnownRoute]]:
+        def policies_differ(target: Question) -> bool:
+            if policies is self.policies:
+                return False
+            return policies.value.said_of(target) != self.policies.value.said_of(target)
+
+        since = Since(self.context.objects, context.objects, policies_differ)
+        attachment = Attachment(gateways.value)
+        for route in by_age(context):
+            rules, view = self.routes.get(key_of(route), (None, None))
+            if rules is None or rules.route is not route or not since.hold(rules.asked):
+                rules, view = RouteRules(route), None
+            if view is None or gateways is not self.gateways or not since.hold(view.asked):
+                view = noted(context, partial(attach_route, attachment, policies.value, rules))
+            yield key_of(route), (rules, view)

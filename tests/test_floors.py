@@ -44,6 +44,7 @@ LIBRARIES = {
     "yaml": {"gateway_api"},
     "pydantic": {"gateway_api"},
     "pydantic_core": {"gateway_api"},
+    "joserfc": {"credentials"},
     "re2": {"message"},
     "starlette": {"filters", "asgi", "upstream", "assembly", "serving", "gateway", "sockets"},
 }

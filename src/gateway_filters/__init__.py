@@ -1,7 +1,7 @@
 """Kubernetes Gateway API filters as ASGI middleware: match, rewrite, inject the credential, stream the answer."""
 
 from gateway_filters.asgi import FilteredApp, PathPrefix, chain, gateway_lifespan
-from gateway_filters.credentials import Roll, RollSource
+from gateway_filters.credentials import Expectations, FetchedKeys, KeySet, KeySource, Roll, RollSource
 from gateway_filters.errors import (
     BadRequest,
     ClientDisconnected,
@@ -37,6 +37,8 @@ from gateway_filters.filters import (
     InCookie,
     InHeader,
     InQuery,
+    JWTAuth,
+    JWTProvider,
     Operation,
     Refusal,
     ReplaceFullPath,
@@ -114,7 +116,9 @@ __all__ = [
     "Endpoint",
     "EnvSecret",
     "ExactMatch",
+    "Expectations",
     "ExternalAuth",
+    "FetchedKeys",
     "Filter",
     "FilteredApp",
     "Gateway",
@@ -127,6 +131,10 @@ __all__ = [
     "InCookie",
     "InHeader",
     "InQuery",
+    "JWTAuth",
+    "JWTProvider",
+    "KeySet",
+    "KeySource",
     "KeysUnavailable",
     "Listener",
     "ManifestError",

@@ -15,6 +15,7 @@ from gateway_filters.filters.direct_response import DirectResponse, Refusal
 from gateway_filters.filters.filter import Filter
 from gateway_filters.filters.header_modifier import RequestHeaderModifier, ResponseHeaderModifier
 from gateway_filters.filters.host_rewrite import HostFromHeader, HostFromPath
+from gateway_filters.filters.jwt_auth import JWTAuth, JWTProvider
 from gateway_filters.filters.places import InCookie, InHeader, InQuery
 from gateway_filters.filters.request_redirect import RequestRedirect
 from gateway_filters.filters.url_rewrite import (
@@ -39,6 +40,8 @@ __all__ = [
     "InCookie",
     "InHeader",
     "InQuery",
+    "JWTAuth",
+    "JWTProvider",
     "Operation",
     "Refusal",
     "ReplaceFullPath",

@@ -43,8 +43,9 @@ class InHeader:
         return self._behind_prefix(b",".join(head.values(self._name)))
 
     def clear(self, head: RequestHead) -> RequestHead:
-        """The head without the header."""
-        return head.without_header(self._name) if head.first(self._name) is not None else head
+        """The head without the header's lines that have the prefix."""
+        kept = tuple(pair for pair in head.headers if pair[0] != self._name or not pair[1].startswith(self._prefix))
+        return head if len(kept) == len(head.headers) else head.with_headers(kept)
 
     def _behind_prefix(self, value: bytes | None) -> bytes | None:
         if value is None or not value.startswith(self._prefix):

@@ -1,5 +1,6 @@
 """The addresses that a Gateway asks for, and which of them this machine has."""
 
+import ipaddress
 import socket
 from dataclasses import dataclass
 
@@ -35,6 +36,15 @@ def addresses_of(gateway: Gateway, host: str) -> Addresses:
     )
     bad = {each.value for each in written if each.value and not _usable(each)} if unusable else set[str]()
     return Addresses(tuple(value for value in values if value not in bad), (), unusable)
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is an IP address, which no host name of a manifest may be (Gateway API, Hostname)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _usable(address: GatewayAddress) -> bool:

@@ -1,11 +1,13 @@
 """Attaching routes to listeners (Gateway API, ParentReference)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.listeners import GatewayView, ListenerView
 from gateway_filters.gateway_api.objects import namespace_of
-from gateway_filters.gateway_api.resources import HTTPRoute, ParentReference
+from gateway_filters.gateway_api.resources import Gateway, HTTPRoute, ParentReference
 from gateway_filters.gateway_api.selection import selected
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.matching.hostname import intersection
@@ -25,23 +27,45 @@ class Attachment:
 
     def __init__(self, views: list[GatewayView]) -> None:
         self._views = {(v.resource.kind, namespace_of(v.resource), v.resource.metadata.name): v for v in views}
+        self._default = {key: view for key, view in self._views.items() if _is_default(view)}
 
     def parents(self, context: Context, route: HTTPRoute) -> list[Parent]:
         """The parentRefs that are ours; a parent that is not gets no entry at all. Notes problems in ``context``."""
-        found: list[Parent] = []
-        for index, ref in enumerate(route.spec.parent_refs):
-            view = self._views.get((ref.kind, ref.namespace or namespace_of(route), ref.name))
-            if view is None or ref.group != view.resource.api_version.rpartition("/")[0]:
-                continue
-            parent = _parent(context, route, ref, view)
-            found.append(parent)
-            for condition in parent.conditions:
-                if not condition.holds:
-                    context.problem(route, ("spec", "parentRefs", index), condition.message)
+        found = [*self._named(context, route), *self._defaults(context, route)]
         if not found:
             sentence = "none of its parents is a Gateway or ListenerSet that is served here"
             context.problem(route, ("spec",), sentence)
         return found
+
+    def _named(self, context: Context, route: HTTPRoute) -> Iterator[Parent]:
+        for index, ref in enumerate(route.spec.parent_refs):
+            view = self._views.get(_key(ref, route))
+            if view is not None and ref.group == view.resource.api_version.rpartition("/")[0]:
+                parent = _parent(context, route, ref, view)
+                for condition in parent.conditions:
+                    if not condition.holds:
+                        context.problem(route, ("spec", "parentRefs", index), condition.message)
+                yield parent
+
+    def _defaults(self, context: Context, route: HTTPRoute) -> Iterator[Parent]:
+        """The default Gateways that take the route, if it wants them; one that it names is left to that reference."""
+        named = {_key(ref, route) for ref in route.spec.parent_refs}
+        for key, view in self._default.items() if route.spec.use_default_gateways == "All" else ():
+            parent = _parent(context, route, _reference(view), view)
+            if key not in named and parent.conditions.holds("Accepted"):
+                yield parent
+
+
+def _key(ref: ParentReference, route: HTTPRoute) -> tuple[str, str, str]:
+    return (ref.kind, ref.namespace or namespace_of(route), ref.name)
+
+
+def _is_default(view: GatewayView) -> bool:
+    return isinstance(view.resource, Gateway) and view.resource.spec.default_scope == "All"
+
+
+def _reference(view: GatewayView) -> ParentReference:
+    return ParentReference(name=view.resource.metadata.name, namespace=namespace_of(view.resource))
 
 
 def _parent(context: Context, route: HTTPRoute, ref: ParentReference, view: GatewayView) -> Parent:
@@ -52,7 +76,10 @@ def _parent(context: Context, route: HTTPRoute, ref: ParentReference, view: Gate
     allowed = [each for each in named if _allows(context, each, route)]
     if not allowed:
         conditions.fail("Accepted", "NotAllowedByListeners", f"no listener of {ref.kind} {ref.name} allows it")
-    meeting = [(each, names) for each in allowed if (names := _meeting(each, route))]
+    addresses = [name for name in route.spec.hostnames if is_address(name)]
+    if addresses:
+        conditions.fail("Accepted", "UnsupportedValue", f"host name {addresses[0]} is an address")
+    meeting = [(each, names) for each in allowed if not addresses and (names := _meeting(each, route))]
     if not meeting:
         sentence = f"no listener of {ref.kind} {ref.name} has a host name in common with it"
         conditions.fail("Accepted", "NoMatchingListenerHostname", sentence)

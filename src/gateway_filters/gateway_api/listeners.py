@@ -5,11 +5,12 @@ A Gateway is ours when its GatewayClass is not among the objects or names our co
 
 from dataclasses import dataclass, field
 
-from gateway_filters.gateway_api.addresses import Addresses, addresses_of
+from gateway_filters.gateway_api.addresses import Addresses, addresses_of, is_address
 from gateway_filters.gateway_api.certificates import authorities_of, certificate_of
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.objects import namespace_of
+from gateway_filters.gateway_api.overlaps import state_overlaps
 from gateway_filters.gateway_api.resources import (
     GATEWAY_GROUP,
     FrontendValidation,
@@ -74,6 +75,7 @@ def view_gateways(context: Context) -> list[GatewayView]:
         if parent is not None and (ref.group, ref.kind) == (GATEWAY_GROUP, "Gateway"):
             sets.append(_listener_set(context, each, parent))
     _settle_conflicts([*gateways, *sets])
+    _compare_hostnames([*gateways, *sets])
     for view in (*gateways, *sets):
         _conclude(context, view)
     return [*gateways, *sets]
@@ -85,7 +87,8 @@ def _ours(context: Context, gateway: Gateway) -> bool:
 
 
 def _gateway(context: Context, gateway: Gateway) -> GatewayView:
-    view = GatewayView(gateway, Conditions("Accepted", "Programmed"), addresses_of(gateway, context.host))
+    conditions = Conditions("Accepted", "Programmed", "ResolvedRefs")
+    view = GatewayView(gateway, conditions, addresses_of(gateway, context.host))
     for reason, sentence in view.addresses.unsupported:
         view.conditions.fail("Accepted", reason, sentence)
     for reason, sentence in view.addresses.unusable:
@@ -113,7 +116,6 @@ def _validations(gateway: Gateway) -> list[FrontendValidation]:
 def _client_certificate(context: Context, gateway: Gateway, conditions: Conditions) -> None:
     backend = gateway.spec.tls and gateway.spec.tls.backend
     if backend and backend.client_certificate_ref:
-        conditions.state("ResolvedRefs", "ResolvedRefs")
         reason = "InvalidClientCertificateRef"
         certificate_of(context, gateway, backend.client_certificate_ref, conditions, reason)
 
@@ -145,6 +147,8 @@ def _listener(
     if spec.protocol not in PROTOCOLS:
         conditions.fail("Accepted", "UnsupportedProtocol", f"protocol {spec.protocol} is not supported")
         return view
+    if spec.hostname is not None and is_address(spec.hostname):
+        conditions.fail("Accepted", "UnsupportedValue", f"host name {spec.hostname} is an address")
     view.kinds = _kinds(spec, conditions)
     if spec.protocol == "HTTPS":
         _check_tls(context, view)
@@ -211,6 +215,17 @@ def _settle(listener: ListenerView, earlier: list[ListenerView]) -> None:
         earlier.append(listener)
 
 
+def _compare_hostnames(views: list[GatewayView]) -> None:
+    sockets: dict[tuple[str, int], dict[str | None, tuple[str, Conditions]]] = {}
+    for each in (listener for view in views for listener in view.listeners):
+        if each.spec.protocol == "HTTPS" and not each.conditions.holds("Conflicted"):
+            for address in each.gateway.addresses.bound:
+                named = sockets.setdefault((address, each.spec.port), {})
+                named[each.spec.hostname] = (each.name, each.conditions)
+    for named in sockets.values():
+        state_overlaps(named)
+
+
 def _conflict(one: Listener, other: Listener) -> str | None:
     if one.protocol != other.protocol:
         return "ProtocolConflict"
@@ -235,6 +250,21 @@ def _conclude(context: Context, view: GatewayView) -> None:
         view.conditions.fail("Programmed", _reason(view), "it is not accepted")
     elif good < len(view.listeners):
         view.conditions.state("Accepted", "ListenersNotValid", "some of its listeners are not valid")
+    if isinstance(view.resource, Gateway):
+        _conclude_references(view)
+    _tell(context, view)
+
+
+def _conclude_references(view: GatewayView) -> None:
+    """ResolvedRefs of a Gateway speaks for its listeners too."""
+    unresolved = [each.spec.name for each in view.listeners if not each.conditions.holds("ResolvedRefs")]
+    if unresolved:
+        sentence = f"references of its listeners are not resolved: {', '.join(unresolved)}"
+        view.conditions.fail("ResolvedRefs", "ListenersNotResolved", sentence)
+
+
+def _tell(context: Context, view: GatewayView) -> None:
+    """What does not hold of the view or of its listeners is a problem."""
     for listener in view.listeners:
         for condition in listener.conditions:
             if condition.holds == (condition.type == "Conflicted"):

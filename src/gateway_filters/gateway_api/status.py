@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.listeners import CONTROLLER, GatewayView, ListenerView
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
@@ -62,7 +63,7 @@ class _Writer:
         status: Json = {"conditions": self._conditions(view.conditions, generation)}
         if isinstance(view.resource, Gateway):
             status["addresses"] = [
-                {"type": "IPAddress" if _is_address(value) else "Hostname", "value": value}
+                {"type": "IPAddress" if is_address(value) else "Hostname", "value": value}
                 for value in view.addresses.bound
             ]
             status["attachedListenerSets"] = sum(_attached(each, view) for each in views)
@@ -130,10 +131,6 @@ class _Writer:
 
 def _given(**fields: object) -> Json:
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _is_address(value: str) -> bool:
-    return ":" in value or value.replace(".", "").isdigit()
 
 
 def _attached(each: GatewayView, gateway: GatewayView) -> bool:

@@ -25,7 +25,7 @@ FLOORS = {
     "serving": 5,
     "explanation": 5,
     "frontend_tls": 5,
-    "protocol": 6,
+    "http1": 6,
     "sockets": 7,
     "gateway": 6,
     "runner": 8,
@@ -37,8 +37,8 @@ FLOORS = {
 # Which rooms may import which library; the standard library is everybody's.
 LIBRARIES = {
     "httpx": {"upstream"},
-    "httptools": {"upstream"},
-    "uvicorn": {"sockets", "protocol"},
+    "httptools": {"upstream", "http1"},
+    "uvicorn": {"sockets", "http1"},
     "uvloop": {"runner"},
     "watchfiles": {"runner"},
     "yaml": {"gateway_api"},
@@ -46,7 +46,7 @@ LIBRARIES = {
     "pydantic_core": {"gateway_api"},
     "joserfc": {"credentials"},
     "re2": {"message"},
-    "starlette": {"filters", "asgi", "upstream", "assembly", "serving", "gateway", "sockets"},
+    "starlette": {"filters", "asgi", "upstream", "assembly", "serving", "gateway", "sockets", "http1"},
 }
 
 # Rooms that another one must not know although it is further down.

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp
 
@@ -74,12 +75,12 @@ def _server(app: ASGIApp, tls: FrontendTLS | None) -> "Server":
     try:
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
 
-        from gateway_filters.protocol import GatewayProtocol  # noqa: PLC0415 - needs the extra
+        from gateway_filters.http1.protocol import GatewayProtocol, Watch  # noqa: PLC0415 - needs the extra
     except ImportError:
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
     config = Config(
         app,
-        http=GatewayProtocol,
+        http=cast("type[asyncio.Protocol]", partial(GatewayProtocol, watch=Watch())),
         interface="asgi3",
         lifespan="off",
         # The answers are the upstream's: no header of our own.

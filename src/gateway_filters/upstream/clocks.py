@@ -1,4 +1,4 @@
-"""Clocks without a timer for each wait: one look every 100 ms at all exchanges of a pool.
+"""Clocks without a timer for each wait: one look every so often (100 ms for the exchanges of a pool) at all of them.
 
 A wait costs one addition when it begins. It ends between nothing and two looks late, never early.
 """
@@ -39,11 +39,12 @@ class Watched(Protocol):
 
 
 class Sweep:
-    """Looks at what it watches every 100 ms; rests, without a timer, while there is nothing to watch."""
+    """Looks at what it watches every ``period`` seconds; rests, without a timer, while there is nothing to watch."""
 
-    __slots__ = ("_resting", "_watched", "loop", "now")
+    __slots__ = ("_period", "_resting", "_watched", "loop", "now")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, period: float = PERIOD) -> None:
+        self._period = period
         self.now = loop.time()
         self.loop = loop
         self._resting = True
@@ -55,7 +56,7 @@ class Sweep:
         if self._resting:
             self._resting = False
             self.now = self.loop.time()
-            self.loop.call_later(PERIOD, self._look)
+            self.loop.call_later(self._period, self._look)
 
     def forget(self, each: Watched) -> None:
         """Look at it no more."""
@@ -63,7 +64,7 @@ class Sweep:
 
     def after(self, seconds: float) -> float:
         """The moment to give up a wait of ``seconds`` that begins now; ``now`` may be one period old."""
-        return self.now + seconds + PERIOD
+        return self.now + seconds + self._period
 
     def _look(self) -> None:
         self.now = self.loop.time()
@@ -71,4 +72,4 @@ class Sweep:
             each.check(self.now)
         self._resting = not self._watched
         if not self._resting:
-            self.loop.call_later(PERIOD, self._look)
+            self.loop.call_later(self._period, self._look)

@@ -1,0 +1,345 @@
+"""The server side of a connection: uvicorn's HTTP/1.1 protocol, bounded, strict, and quick where a request is plain.
+
+Facts
+- A plain request that one read holds whole never meets the parser. Everything else does, and then the head is
+  checked once more (``head``), since the parser is more patient than a gateway may be.
+- uvicorn has no limit on time or size and no clock; here one look every half second at all connections serves
+  all clocks, and a wait costs one addition.
+- The parser hands on trailers like header fields; after the head they are dropped.
+- Requests are answered in the order they came. What comes behind a whole request waits, mostly unparsed, and
+  reading pauses: nobody can have more than a few of them waiting.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gateway_filters.frontend_tls import CHOSEN
+from gateway_filters.http1.cycle import Cycle
+from gateway_filters.http1.head import Refused, check_head, settled
+from gateway_filters.http1.limits import Limits
+from gateway_filters.http1.refusal import refusal
+from gateway_filters.http1.scopes import Scopes
+from gateway_filters.http1.whole_request import WholeRequest, whole_request
+from gateway_filters.serving import LISTENER
+from gateway_filters.upstream.clocks import NEVER, Sweep
+
+if TYPE_CHECKING:
+    from uvicorn import Config
+    from uvicorn.server import ServerState
+
+_PERIOD = 0.5
+_MOST_WAITING = 64
+
+
+class Watch:
+    """What the connections of one server share: limits, clocks, and how many there are of each peer."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._peers: dict[str, int] = {}
+        self._sweep: Sweep | None = None
+
+    @property
+    def sweep(self) -> Sweep:
+        """The clock of the running loop."""
+        if self._sweep is None:
+            self._sweep = Sweep(asyncio.get_running_loop(), _PERIOD)
+        return self._sweep
+
+    def admit(self, client: tuple[str, int] | None, connections: int) -> bool:
+        """Count one more of a peer, the last of so many connections; whether it may stay."""
+        peer = client[0] if client else ""
+        count = self._peers[peer] = self._peers.get(peer, 0) + 1
+        most = self.limits.connections_of_peer
+        return connections <= self.limits.connections and (most is None or count <= most)
+
+    def forget(self, client: tuple[str, int] | None) -> None:
+        """One of a peer is gone."""
+        peer = client[0] if client else ""
+        left = self._peers.pop(peer, 1) - 1
+        if left > 0:
+            self._peers[peer] = left
+
+
+class GatewayProtocol(HttpToolsProtocol):
+    """A client's connection.
+
+    Tells the app, in ``scope["state"]``, which listener a TLS connection was made for.
+    """
+
+    cycle: Cycle | None  # type: ignore[assignment] # pyright: ignore[reportIncompatibleVariableOverride]
+    app: Any
+    parser: httptools.HttpRequestParser
+    headers: list[tuple[bytes, bytes]]
+    url: bytes
+
+    def __init__(
+        self,
+        config: "Config",
+        server_state: "ServerState",
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        watch: Watch | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._watch = watch or Watch()
+        self._limits = self._watch.limits
+        self._sweep = self._watch.sweep
+        self._read_by = self._write_by = NEVER
+        self._head_bytes = self._head_size = self._body_bytes = 0
+        self._body_since = 0.0
+        self._in_message = False
+        self._in_head = True
+        self._newest: Cycle | None = None
+        self._waiting: deque[Cycle] = deque()
+        self._held: list[bytes] = []
+        self._over = False
+
+    # What the loop says
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note once what each request's scope begins with."""
+        super().connection_made(transport)
+        self._sweep.watch(self)
+        self._read_by = self._sweep.after(self._limits.keep_alive)
+        connection = transport.get_extra_info("ssl_object")
+        if connection is not None:
+            self.app_state = {**self.app_state, LISTENER: getattr(connection, CHOSEN, None)}
+        self._scopes = Scopes(self.server, self.client, self.scheme or "http", self.root_path, self.app_state)
+        if not self._watch.admit(self.client, len(self.connections)):
+            self._refuse(503, "too many connections")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._over = True
+        self.connections.discard(self)
+        self._leave()
+        for cycle in (self.cycle, *self._waiting):
+            if cycle is not None:
+                cycle.disconnect()
+        self._waiting.clear()
+        self.flow.resume_writing()
+        if exc is None:
+            self.transport.close()
+        self.parser = None  # type: ignore[assignment]
+
+    def _leave(self) -> None:
+        self._sweep.forget(self)
+        self._watch.forget(self.client)
+
+    def data_received(self, data: bytes) -> None:
+        """Serve a request that is plain and whole at once; feed the parser with all else."""
+        cycle = self.cycle
+        if self._over:
+            return
+        if cycle is not None and not cycle.response_complete and not self._in_message:
+            self._held.append(data)
+            self.flow.pause_reading()
+            return
+        request = None if self._in_message or len(data) > self._limits.head_bytes else whole_request(data)
+        if request is None:
+            self._parse(data)
+        else:
+            self._serve(request)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is written to."""
+        self._write_by = self._sweep.after(self._limits.write_idle)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._write_by = NEVER
+        super().resume_writing()
+
+    def check(self, now: float) -> None:
+        """Give up when a wait has been too long."""
+        if now < self._read_by and now < self._write_by:
+            return
+        if now >= self._write_by or self.transport.is_closing():
+            self.transport.abort()
+        elif self.flow.read_paused:
+            self._read_by = self._sweep.after(self._limits.body_idle)  # it is we who do not read
+        elif self._in_message:
+            self._refuse(408, "the request stood still or took too long")
+        else:
+            self._close()
+
+    # A request that came whole
+
+    def _serve(self, request: WholeRequest) -> None:
+        limit = self._limits.body_bytes
+        if limit is not None and len(request.body) > limit:
+            self._refuse(413, "a body over the limit")
+        elif len(request.headers) > self._limits.fields:
+            self._refuse(431, "too many header fields")
+        else:
+            self._read_by = NEVER
+            self._start(Cycle(self, self._scopes.of_whole(request), body=request.body, keep_alive=True, expects=False))
+
+    def _start(self, cycle: Cycle) -> None:
+        self.cycle = cycle
+        cycle.task = task = self.loop.create_task(cycle.run(self.app))
+        self.tasks.add(task)
+
+    # What the parser says
+
+    def _parse(self, data: bytes) -> None:
+        if not self._in_message:
+            self._in_message = True
+            self._read_by = self._sweep.after(self._limits.head_seconds)
+        self._head_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._upgrade()
+        except httptools.HttpParserError as error:
+            refused = error.__context__
+            if isinstance(refused, Refused):
+                self._refuse(refused.status, str(refused))
+            else:
+                self._refuse(400, "it is not HTTP")
+        else:
+            if self._in_message and self._in_head and self._head_bytes > self._limits.head_bytes:
+                self._refuse(431, "a head over the limit")
+
+    def on_message_begin(self) -> None:
+        """A request begins, maybe behind another one."""
+        self.url = b""
+        self.headers = []
+        self._newest = None
+        self._in_message = self._in_head = True
+        self._head_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the target."""
+        self.url += url
+        if len(self.url) > self._limits.line_bytes:
+            raise Refused(414, "a target over the limit")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head; those of trailers are dropped."""
+        if not self._in_head:
+            return
+        self._head_size += len(name) + len(value) + 4
+        if len(self.headers) >= self._limits.fields or self._head_size > self._limits.head_bytes:
+            raise Refused(431, "a head over the limit")
+        self.headers.append((name.lower(), value.strip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        method = self.parser.get_method().decode("ascii")
+        self.url, self.headers = settled(self.url, self.headers, self.scheme or "http")
+        check_head(self.parser.get_http_version(), method, self.url, self.headers)
+        self._check_length()
+        self._in_head = False
+        self._body_bytes = 0
+        self._body_since = self._sweep.now
+        self._read_by = self._sweep.after(self._limits.body_idle)
+        scope = self._scopes.of_parsed(method, self.url, self.headers)
+        self.scope = cast("Any", scope)
+        if self._is_upgrade():
+            return
+        keep_alive = self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        expects = any(name == b"expect" for name, _ in self.headers)
+        self._newest = cycle = Cycle(self, scope, body=None, keep_alive=keep_alive, expects=expects)
+        if self.cycle is None or self.cycle.response_complete:
+            self._start(cycle)
+        elif len(self._waiting) >= _MOST_WAITING:
+            raise Refused(400, "too many requests at once")
+        else:
+            self._waiting.append(cycle)
+            self.flow.pause_reading()
+
+    def _is_upgrade(self) -> bool:
+        return self.parser.should_upgrade() and self._should_upgrade()
+
+    def _check_length(self) -> None:
+        limit = self._limits.body_bytes
+        if limit is not None and any(name == b"content-length" and int(value) > limit for name, value in self.headers):
+            raise Refused(413, "a body over the limit")
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body."""
+        self._body_bytes += len(body)
+        self._read_by = self._sweep.after(self._limits.body_idle)
+        limit, rate = self._limits.body_bytes, self._limits.body_rate
+        if limit is not None and self._body_bytes > limit:
+            raise Refused(413, "a body over the limit")
+        seconds = self._sweep.now - self._body_since - self._limits.body_idle
+        if rate is not None and seconds > 0 and self._body_bytes < rate * seconds:
+            raise Refused(408, "a body slower than the least rate")
+        if self._newest is not None and not self._newest.response_complete:
+            self._newest.take(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole; what comes behind it waits for the answer."""
+        self._in_message = False
+        self._in_head = True
+        self._head_bytes = 0
+        self._read_by = NEVER
+        cycle = self._newest
+        if cycle is not None:
+            cycle.end()
+            if cycle.response_complete:
+                self._read_by = self._sweep.after(self._limits.keep_alive)
+
+    def _upgrade(self) -> None:
+        if self._should_upgrade():
+            self._leave()
+            self.handle_websocket_upgrade()
+
+    # How it ends
+
+    def answered(self, cycle: Cycle) -> None:
+        """An answer is complete: another request may be read, or the connection closes."""
+        self.server_state.total_requests += 1
+        if not cycle.keep_alive or self._over:
+            self._close()
+            return
+        self._read_by = self._sweep.after(self._limits.body_idle if cycle.more_body else self._limits.keep_alive)
+        if self._waiting:
+            self._start(self._waiting.popleft())
+            return
+        self.flow.resume_reading()
+        if self._held:
+            self.loop.call_soon(self._unhold)
+
+    def _unhold(self) -> None:
+        held, self._held = b"".join(self._held), []
+        if held and not self.transport.is_closing():
+            self.data_received(held)
+
+    def failed(self, cycle: Cycle, *, started: bool) -> None:
+        """The app has ended without an answer, or in the midst of one, which nothing may hide."""
+        if started:
+            cycle.disconnect()
+            self._close()
+        else:
+            self._refuse(500, "the app gave no answer")
+
+    def _refuse(self, status: int, reason: str) -> None:
+        """Answer where nothing has been answered, and end the connection either way."""
+        self._over = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            if status != 500 and self._newest is not cycle:
+                cycle.keep_alive = False  # what cannot be served came behind it
+                return
+            cycle.disconnect()
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        if not self.transport.is_closing():
+            self.transport.write(refusal(status, reason))
+        self._close()
+
+    def _close(self) -> None:
+        """Close when all that was written has left, and cut when that takes too long."""
+        self.transport.close()
+        self._read_by = self._sweep.after(self._limits.write_idle)

@@ -1,0 +1,36 @@
+"""What is said to a client whose bytes are no request that anyone should see: a status, constant words, the end."""
+
+import json
+import logging
+import secrets
+from http import HTTPStatus
+
+_log = logging.getLogger("gateway_filters.run")
+
+_WORDS = {
+    400: "The request is malformed.",
+    405: "The method is not allowed.",
+    408: "The request took too long.",
+    413: "The request body is too large.",
+    414: "The request target is too long.",
+    417: "The expectation cannot be met.",
+    426: "HTTP/1.1 is needed.",
+    431: "The request head is too large.",
+    500: "The gateway failed.",
+    501: "The transfer coding is not supported.",
+    503: "The gateway is busy.",
+    505: "The HTTP version is not supported.",
+}
+
+
+def refusal(status: int, reason: str) -> bytes:
+    """A whole answer that ends the connection: the OpenAI error shape with a request id, which is logged with why."""
+    request_id = secrets.token_hex(8)
+    _log.info("%d to a client: %s [request %s]", status, reason, request_id)
+    kind = "server_error" if status in (500, 503) else "invalid_request_error"
+    error = {"message": _WORDS[status], "type": kind, "param": None, "code": None, "request_id": request_id}
+    body = json.dumps({"error": error}).encode()
+    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+    more = "upgrade: HTTP/1.1\r\n" if status == 426 else "retry-after: 1\r\n" if status == 503 else ""
+    listed = "connection: upgrade, close\r\n" if status == 426 else "connection: close\r\n"
+    return f"{head}{more}content-length: {len(body)}\r\n{listed}\r\n".encode() + body

@@ -71,7 +71,7 @@ class GatewayProtocol(HttpToolsProtocol):
     Tells the app, in ``scope["state"]``, which listener a TLS connection was made for.
     """
 
-    cycle: Cycle | None  # type: ignore[assignment] # pyright: ignore[reportIncompatibleVariableOverride]
+    cycle: Cycle | None  # type: ignore[assignment]
     app: Any
     parser: httptools.HttpRequestParser
     headers: list[tuple[bytes, bytes]]
@@ -183,7 +183,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._start(Cycle(self, self._scopes.of_whole(request), body=request.body, keep_alive=True, expects=False))
 
     def _start(self, cycle: Cycle) -> None:
-        self.cycle = cycle
+        self.cycle = cycle  # pyright: ignore[reportIncompatibleVariableOverride]
         cycle.task = task = self.loop.create_task(cycle.run(self.app))
         self.tasks.add(task)
 

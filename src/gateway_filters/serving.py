@@ -22,10 +22,11 @@ from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Socket, by_socket
-from gateway_filters.upstream import Clocks, Resolver, client_context
+from gateway_filters.upstream import Clocks, Resolver
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.dynamic import DynamicUpstream
 from gateway_filters.upstream.endpoints import reach
+from gateway_filters.upstream.tls import Contexts
 
 LISTENER = "gateway_filters.listener"
 """In ``scope["state"]``: the host name of the listener that a TLS connection was made for."""
@@ -182,14 +183,13 @@ class Reached:
     """The default way to a backend: over the network."""
 
     def __init__(self, system_cas: str | Path | None, resolve: Resolver | None, clocks: Clocks) -> None:
-        self._system_cas = system_cas
+        self._contexts = Contexts(system_cas)
         self._resolve = resolve
         self._clocks = clocks
 
     def __call__(self, backend: Backend) -> ASGIApp:
         """The app that sends requests to ``backend``."""
-        tls = backend.tls
-        context = None if tls is None else client_context(self._system_cas, pem=tls.cas)
+        context = None if backend.tls is None else self._contexts.context(backend.tls)
         make = DynamicUpstream if backend.hosts else reach
         return make(backend, tls=context, resolve=self._resolve, clocks=self._clocks)
 

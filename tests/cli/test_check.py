@@ -86,7 +86,7 @@ ROWS = [
         DYNAMIC,
         "Backend default/anywhere",
         ["False", "-", "-", "-", "Invalid"],
-        "Backend default/anywhere: Accepted: tls is not supported, nor DynamicResolver",
+        "Backend default/anywhere: Accepted: a DynamicResolver needs hosts",
         id="an object that only its status speaks against is told as well",
     ),
     pytest.param(

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from cryptography import x509
 
 from gateway_filters.errors import RouteRefused
 from gateway_filters.filters import Refusal
@@ -123,12 +124,32 @@ def _mapping(value: object) -> object:
     if isinstance(value, (ExactMatch, PrefixMatch, RegexMatch)):
         return f"{name} {value.value}"
     if isinstance(value, Endpoint):
-        return f"{value.host}:{value.port}{f' at {value.unix}' if value.unix else ''}"
+        named = f" named {value.name}" if value.name else ""
+        return f"{value.host}:{value.port}{f' at {value.unix}' if value.unix else ''}{named}"
     if isinstance(value, BackendTLS):
-        count = None if value.cas is None else value.cas.count("BEGIN CERTIFICATE")
-        return {"hostname": value.hostname, "certificates": "system" if count is None else count}
+        return dict(_tls(value))
     told = {} if isinstance(value, _ALONE) else {"type": name}
     return {**told, **{key: _plain(given) for key, given in _given(value)}}
+
+
+def _tls(tls: BackendTLS) -> Iterator[tuple[str, object]]:
+    count = None if tls.cas is None else tls.cas.count("BEGIN CERTIFICATE")
+    yield "hostname", tls.hostname
+    yield "certificates", "none" if not tls.verified else "system" if count is None else count
+    if tls.names:
+        yield "names", [each.value for each in tls.names]
+    if tls.certificate is not None:
+        yield "shows", _names_in(tls.certificate.certificate)
+    yield from ((key, _plain(given)) for key, given in _given(tls.parameters))
+
+
+def _names_in(pem: str) -> str:
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return ", ".join(
+        certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
+            x509.DNSName
+        )
+    )
 
 
 def _given(value: object) -> Iterator[tuple[str, object]]:

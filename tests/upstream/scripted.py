@@ -96,10 +96,12 @@ class Scripted:
 
 
 @asynccontextmanager
-async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Scripted]:
-    """A scripted upstream on a port of 127.0.0.1."""
+async def upstream(
+    script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+) -> AsyncGenerator[Scripted]:
+    """A scripted upstream on a port of this machine."""
     scripted = Scripted(script)
-    server = await asyncio.start_server(scripted.accept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(scripted.accept, host, 0, ssl=tls)
     scripted.port = server.sockets[0].getsockname()[1]
     try:
         yield scripted

@@ -18,6 +18,7 @@ from gateway_filters.explanation.values import (
     Sent,
     Target,
 )
+from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, without
 from gateway_filters.routing import (
@@ -95,7 +96,7 @@ def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> S
         tuple(_target(endpoint, tls, head, fallback=fallback) for endpoint, fallback in places),
         head.authority.decode("latin-1"),
         tls is not None,
-        None if tls is None else tls.hostname,
+        None if tls is None else _asked_for(tls, backend, head),
         None if tls is None else _trust(tls),
         redaction.pairs(without(head.headers, HOP_BY_HOP)),
     )
@@ -108,10 +109,20 @@ def _target(endpoint: Endpoint, tls: BackendTLS | None, head: RequestHead, *, fa
     return Target(f"unix:{endpoint.unix}" if endpoint.unix else f"{endpoint.host}:{endpoint.port}", url, fallback)
 
 
+def _asked_for(tls: BackendTLS, backend: Backend, head: RequestHead) -> str:
+    """The name in TLS; without one for all, those of the endpoints, or of the host that the request names."""
+    if backend.hosts:
+        return host_of(head.authority)
+    endpoints = (*backend.endpoints, *backend.fallback)
+    return tls.hostname or ", ".join(dict.fromkeys(each.name or each.host for each in endpoints))
+
+
 def _trust(tls: BackendTLS) -> str:
-    if tls.cas is None:
-        return "the system's CAs"
-    return f"CAs of the policy ({tls.cas.count('BEGIN CERTIFICATE')})"
+    if not tls.verified:
+        return "nothing (insecureSkipVerify)"
+    cas = "the system's CAs" if tls.cas is None else f"CAs of the policy ({tls.cas.count('BEGIN CERTIFICATE')})"
+    names = " or ".join(each.value for each in tls.names)
+    return f"{cas} as {names}" if names else cas
 
 
 def _rules(route: Route) -> Rules:

@@ -14,8 +14,9 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.resources import Backend as BackendResource
 from gateway_filters.gateway_api.services import PROTOCOLS, SECURE_WEBSOCKET, endpoints_of, port_of
-from gateway_filters.gateway_api.tls_policies import TLSPolicies, UnmetPolicyError
+from gateway_filters.gateway_api.tls_policies import UnmetTLSError
 from gateway_filters.gateway_api.translation import Context, qualified
+from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.routing import Backend, BackendTLS, Endpoint, WeightedBackend
 
 _BACKEND_PROTOCOLS = {
@@ -33,7 +34,7 @@ class UnusableBackendError(Exception):
         self.reason = reason
 
 
-def resolve_backend(context: Context, policies: TLSPolicies, route: HTTPRoute, ref: BackendObjectReference) -> Backend:
+def resolve_backend(context: Context, tls: UpstreamTLS, route: HTTPRoute, ref: BackendObjectReference) -> Backend:
     """The backend that ``ref`` names; raises ``UnusableBackendError`` when it cannot be reached as written."""
     read = _READERS.get((ref.group, ref.kind))
     if read is None:
@@ -42,7 +43,7 @@ def resolve_backend(context: Context, policies: TLSPolicies, route: HTTPRoute, r
     if not granted(context.objects, route, ref.group, ref.kind, namespace, ref.name):
         sentence = f"no ReferenceGrant allows {ref.kind} {namespace}/{ref.name}"
         raise UnusableBackendError("RefNotPermitted", sentence)
-    return read(context, policies, namespace, ref)
+    return read(context, tls, namespace, ref)
 
 
 def with_fallbacks(backends: tuple[WeightedBackend, ...]) -> tuple[WeightedBackend, ...]:
@@ -91,7 +92,7 @@ def _with_reserve(first: WeightedBackend, backends: tuple[WeightedBackend, ...])
     return replace(first, backend=replace(first.backend, fallback=reserve))
 
 
-def _service(context: Context, policies: TLSPolicies, namespace: str, ref: BackendObjectReference) -> Backend:
+def _service(context: Context, tls: UpstreamTLS, namespace: str, ref: BackendObjectReference) -> Backend:
     service = context.objects.find("", "Service", namespace, ref.name)
     if not isinstance(service, Service):
         raise UnusableBackendError("BackendNotFound", f"Service {namespace}/{ref.name} does not exist")
@@ -101,18 +102,19 @@ def _service(context: Context, policies: TLSPolicies, namespace: str, ref: Backe
     if service.spec.type == "ExternalName":
         # It would let whoever may write a Service reach any host (Gateway API, HTTPBackendRef).
         raise UnusableBackendError("UnsupportedProtocol", f"Service {namespace}/{ref.name} is an ExternalName")
-    sections = (port.name,) if port.name else ()
-    tls = _tls(policies, namespace, "", "Service", ref.name, sections)
-    if port.app_protocol == SECURE_WEBSOCKET and tls is None:
+    if port.protocol != "TCP":
+        raise UnusableBackendError("UnsupportedProtocol", f"Service {namespace}/{ref.name} has no TCP port {ref.port}")
+    own = _met(lambda: tls.to_service(namespace, ref.name, port.name))
+    if port.app_protocol == SECURE_WEBSOCKET and own is None:
         sentence = f"Service {namespace}/{ref.name} speaks wss, which needs a BackendTLSPolicy"
         raise UnusableBackendError("UnsupportedProtocol", sentence)
     protocol = PROTOCOLS.get(port.app_protocol or "", "http")
     _speaks(protocol, f"Service {namespace}/{ref.name}")
     endpoints = endpoints_of(context.objects, service, port)
-    return Backend(f"{namespace}/{ref.name}:{ref.port}", endpoints, tls, protocol=protocol)
+    return Backend(f"{namespace}/{ref.name}:{ref.port}", endpoints, own, protocol=protocol)
 
 
-def _backend(context: Context, policies: TLSPolicies, namespace: str, ref: BackendObjectReference) -> Backend:
+def _backend(context: Context, tls: UpstreamTLS, namespace: str, ref: BackendObjectReference) -> Backend:
     found = context.objects.find(ENVOY_GROUP, "Backend", namespace, ref.name)
     if not isinstance(found, BackendResource):
         raise UnusableBackendError("BackendNotFound", f"Backend {namespace}/{ref.name} does not exist")
@@ -121,31 +123,26 @@ def _backend(context: Context, policies: TLSPolicies, namespace: str, ref: Backe
         # Any host that a client names could be reached.
         sentence = f"Backend {namespace}/{ref.name} is a DynamicResolver, and no host is allowed for one"
         raise UnusableBackendError("UnsupportedValue", sentence)
-    if spec.tls is not None:
-        raise UnusableBackendError("UnsupportedValue", f"tls of Backend {namespace}/{ref.name} is not supported")
-    sections = tuple(str(_port(each)) for each in spec.endpoints)
-    tls = _tls(policies, namespace, ENVOY_GROUP, "Backend", ref.name, sections)
+    own = _met(lambda: tls.to_backend(found))
     protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), "http")
     _speaks(protocol, f"Backend {namespace}/{ref.name}")
     endpoints = tuple(_endpoint(each) for each in spec.endpoints)
     hosts = context.dynamic_hosts if spec.type == "DynamicResolver" else ()
-    backend = Backend(qualified(found), endpoints, tls, protocol=protocol, hosts=hosts)
+    backend = Backend(qualified(found), endpoints, own, protocol=protocol, hosts=hosts)
     return replace(backend, endpoints=(), fallback=endpoints) if spec.fallback else backend
 
 
-_READERS: dict[tuple[str, str], Callable[[Context, TLSPolicies, str, BackendObjectReference], Backend]] = {
+_READERS: dict[tuple[str, str], Callable[[Context, UpstreamTLS, str, BackendObjectReference], Backend]] = {
     ("", "Service"): _service,
     (ENVOY_GROUP, "Backend"): _backend,
 }
 
 
-def _tls(
-    policies: TLSPolicies, namespace: str, group: str, kind: str, name: str, sections: tuple[str, ...]
-) -> BackendTLS | None:
+def _met(tls: Callable[[], BackendTLS | None]) -> BackendTLS | None:
     try:
-        return policies.tls_for(namespace, group, kind, name, sections)
-    except UnmetPolicyError as error:
-        raise UnusableBackendError("", str(error)) from None
+        return tls()
+    except UnmetTLSError as error:
+        raise UnusableBackendError(error.reason, str(error)) from None
 
 
 def _speaks(protocol: str, subject: str) -> None:
@@ -153,16 +150,11 @@ def _speaks(protocol: str, subject: str) -> None:
         raise UnusableBackendError("UnsupportedProtocol", f"{subject} speaks h2c, which is not supported")
 
 
-def _port(endpoint: BackendEndpoint) -> int:
-    address = endpoint.fqdn or endpoint.ip
-    return address.port if address is not None else 0
-
-
 def _endpoint(endpoint: BackendEndpoint) -> Endpoint:
     if endpoint.fqdn is not None:
-        return Endpoint(endpoint.fqdn.hostname.removesuffix("."), endpoint.fqdn.port)
+        return Endpoint(endpoint.fqdn.hostname.removesuffix("."), endpoint.port, name=endpoint.hostname)
     if endpoint.ip is not None:
         address = endpoint.ip.address
-        return Endpoint(f"[{address}]" if ":" in address else address, endpoint.ip.port)
+        return Endpoint(f"[{address}]" if ":" in address else address, endpoint.port, name=endpoint.hostname)
     assert endpoint.unix is not None
     return Endpoint(endpoint.hostname or "localhost", 80, endpoint.unix.path)

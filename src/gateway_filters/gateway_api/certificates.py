@@ -8,6 +8,7 @@ from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
     ConfigMap,
+    LocalObjectReference,
     ObjectReference,
     Resource,
     Secret,
@@ -41,28 +42,40 @@ def certificate_of(
     return None
 
 
-def authorities_of(context: Context, owner: Resource, refs: Sequence[ObjectReference], conditions: Conditions) -> str:
-    """CA certificates as PEM text; fails ``ResolvedRefs`` for those that cannot be had, ``Accepted`` without any."""
-    found = [_authority(context, owner, ref, conditions) for ref in refs]
+def authorities_of(
+    context: Context,
+    owner: Resource,
+    refs: Sequence[LocalObjectReference],
+    conditions: Conditions,
+    reason: str = "InvalidKind",
+) -> str | None:
+    """CA certificates as PEM text; None where one of ``refs`` leads to none, which fails ``ResolvedRefs``.
+
+    ``reason`` is for one to another kind of object. If all of them fail, so does ``Accepted``.
+    """
+    found = [_authority(context, owner, ref, conditions, reason) for ref in refs]
     if not any(found):
         conditions.fail("Accepted", "NoValidCACertificate", "no CA certificate can be used")
-    return "\n".join(each for each in found if each)
+    # A certificate that was to be trusted and is not there must fail connections (Gateway API, CACertificateRefs).
+    return "\n".join(each for each in found if each) if all(found) else None
 
 
-def _authority(context: Context, owner: Resource, ref: ObjectReference, conditions: Conditions) -> str | None:
-    namespace = ref.namespace or namespace_of(owner)
+def _authority(
+    context: Context, owner: Resource, ref: LocalObjectReference, conditions: Conditions, reason: str
+) -> str | None:
+    elsewhere = ref.namespace if isinstance(ref, ObjectReference) else None
+    namespace = elsewhere or namespace_of(owner)
     subject = f"{ref.kind} {namespace}/{ref.name}"
     if (ref.group, ref.kind) not in (("", "ConfigMap"), ("", "Secret")):
-        conditions.fail("ResolvedRefs", "InvalidCACertificateKind", f"CA certificates cannot be in a {ref.kind}")
+        conditions.fail("ResolvedRefs", reason, f"CA certificates cannot be in a {ref.kind}")
         return None
     if not granted(context.objects, owner, ref.group, ref.kind, namespace, ref.name):
         conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
         return None
-    found = context.objects.find(ref.group, ref.kind, namespace, ref.name)
-    text = authorities_in(found)
+    text = authorities_in(context.objects.find(ref.group, ref.kind, namespace, ref.name))
     if text is None:
-        conditions.fail("ResolvedRefs", "InvalidCACertificateRef", f"{subject} has no CA certificates")
-        return None
+        sentence = f"{subject} has no CA certificates under {CA_KEY}"
+        conditions.fail("ResolvedRefs", "InvalidCACertificateRef", sentence)
     return text
 
 

@@ -21,6 +21,7 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.selection import selected
 from gateway_filters.gateway_api.translation import Context, age, qualified
+from gateway_filters.gateway_api.upstream_tls import NOTHING, Shown
 from gateway_filters.routing import ListenerTLS, Route
 
 CONTROLLER = "gateway-filters/controller"
@@ -59,6 +60,7 @@ class GatewayView:
     resource: Gateway | ListenerSet
     conditions: Conditions
     addresses: Addresses
+    shown: Shown = NOTHING
     listeners: list[ListenerView] = field(default_factory=list[ListenerView])
 
 
@@ -93,7 +95,7 @@ def _gateway(context: Context, gateway: Gateway) -> GatewayView:
         view.conditions.fail("Accepted", reason, sentence)
     for reason, sentence in view.addresses.unusable:
         view.conditions.fail("Programmed", reason, sentence)
-    _client_certificate(context, gateway, view.conditions)
+    view.shown = _shown(context, gateway, view.conditions)
     if gateway.spec.infrastructure and gateway.spec.infrastructure.parameters_ref:
         view.conditions.fail("Accepted", "InvalidParameters", "parametersRef of infrastructure is not supported")
     if any(each.mode == "AllowInsecureFallback" for each in _validations(gateway)):
@@ -113,11 +115,14 @@ def _validations(gateway: Gateway) -> list[FrontendValidation]:
     return [each for each in written if each is not None]
 
 
-def _client_certificate(context: Context, gateway: Gateway, conditions: Conditions) -> None:
+def _shown(context: Context, gateway: Gateway, conditions: Conditions) -> Shown:
+    """The certificate for backends, if there is to be one (Gateway API, GatewayBackendTLS)."""
     backend = gateway.spec.tls and gateway.spec.tls.backend
-    if backend and backend.client_certificate_ref:
-        reason = "InvalidClientCertificateRef"
-        certificate_of(context, gateway, backend.client_certificate_ref, conditions, reason)
+    if not backend or not backend.client_certificate_ref:
+        return NOTHING
+    pair = certificate_of(context, gateway, backend.client_certificate_ref, conditions, "InvalidClientCertificateRef")
+    fault = f"the certificate that Gateway {qualified(gateway)} shows to backends cannot be had"
+    return Shown(pair) if pair is not None else Shown(fault=fault)
 
 
 def _listener_set(context: Context, each: ListenerSet, parent: GatewayView) -> GatewayView:
@@ -178,8 +183,10 @@ def _check_tls(context: Context, view: ListenerView) -> None:
     if validation is None:
         view.tls = ListenerTLS(pairs)
         return
-    cas = authorities_of(context, view.gateway.resource, validation.ca_certificate_refs, view.conditions)
-    view.tls = ListenerTLS(pairs, cas, clients_required=validation.mode == "AllowValidOnly")
+    refs = validation.ca_certificate_refs
+    cas = authorities_of(context, view.gateway.resource, refs, view.conditions, "InvalidCACertificateKind")
+    if cas is not None:
+        view.tls = ListenerTLS(pairs, cas, clients_required=validation.mode == "AllowValidOnly")
 
 
 def _frontend(gateway: Gateway, port: int) -> FrontendValidation | None:

@@ -68,7 +68,7 @@ def _concluded(meaning: Meaning) -> Translation:
     gateways, views = meaning.gateways.value, meaning.views
     with joined(gateways, views):
         listeners = tuple(_listener(each) for view in gateways for each in view.listeners if each.serves)
-        status = statuses(meaning.context, gateways, views, meaning.policies.value, now)
+        status = statuses(meaning.context, gateways, views, meaning.tls.value, now)
     return Translation(meaning.context.objects, listeners, meaning.problems, status, meaning.context.generations)
 
 

@@ -11,8 +11,8 @@ from gateway_filters.gateway_api.listeners import GatewayView, view_gateways
 from gateway_filters.gateway_api.noted import Noted, Since, noted
 from gateway_filters.gateway_api.objects import Key, Objects, Question, key_of
 from gateway_filters.gateway_api.routes import RouteRules, RouteView, attach_route, by_age
-from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, Problem
+from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 
 KnownRoute = tuple[RouteRules, Noted[RouteView]]
 """An HTTPRoute's rules, and where they are attached."""
@@ -20,14 +20,14 @@ KnownRoute = tuple[RouteRules, Noted[RouteView]]
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """Policies, Gateways and routes, with what they stand on.
+    """TLS to backends, Gateways and routes, with what they stand on.
 
     A route stays as it was translated while nothing that it asked for has changed: a change of one object costs
     what it touches, however many others there are.
     """
 
     context: Context
-    policies: Noted[TLSPolicies]
+    tls: Noted[UpstreamTLS]
     gateways: Noted[list[GatewayView]]
     routes: dict[Key, KnownRoute]
 
@@ -35,7 +35,7 @@ class Meaning:
     def of_nothing(cls, context: Context) -> Self:
         """The meaning of no objects at all."""
         nothing = replace(context, objects=Objects(()))
-        return cls(nothing, noted(nothing, TLSPolicies), noted(nothing, view_gateways), {})
+        return cls(nothing, noted(nothing, UpstreamTLS.of), noted(nothing, view_gateways), {})
 
     @property
     def views(self) -> list[RouteView]:
@@ -46,7 +46,7 @@ class Meaning:
     def problems(self) -> tuple[Problem, ...]:
         """All problems, each once."""
         of_routes = (view.problems for _, view in self.routes.values())
-        return tuple(dict.fromkeys(chain(self.policies.problems, self.gateways.problems, *of_routes)))
+        return tuple(dict.fromkeys(chain(self.tls.problems, self.gateways.problems, *of_routes)))
 
     def is_for(self, context: Context) -> bool:
         """Whether ``context`` is like this one's in all but the objects."""
@@ -56,24 +56,24 @@ class Meaning:
     def followed_by(self, context: Context) -> "Meaning":
         """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
         since = Since(self.context.objects, context.objects)
-        policies = self.policies if since.hold(self.policies.asked) else noted(context, TLSPolicies)
+        tls = self.tls if since.hold(self.tls.asked) else noted(context, UpstreamTLS.of)
         gateways = self.gateways if since.hold(self.gateways.asked) else noted(context, view_gateways)
-        return Meaning(context, policies, gateways, dict(self._routes(context, policies, gateways)))
+        return Meaning(context, tls, gateways, dict(self._routes(context, tls, gateways)))
 
     def _routes(
-        self, context: Context, policies: Noted[TLSPolicies], gateways: Noted[list[GatewayView]]
+        self, context: Context, tls: Noted[UpstreamTLS], gateways: Noted[list[GatewayView]]
     ) -> Iterator[tuple[Key, KnownRoute]]:
-        def policies_differ(target: Question) -> bool:
-            if policies is self.policies:
+        def tls_differs(target: Question) -> bool:
+            if tls is self.tls:
                 return False
-            return policies.value.said_of(target) != self.policies.value.said_of(target)
+            return tls.value.said_of(target) != self.tls.value.said_of(target)
 
-        since = Since(self.context.objects, context.objects, policies_differ)
+        since = Since(self.context.objects, context.objects, tls_differs)
         attachment = Attachment(gateways.value)
         for route in by_age(context):
             rules, view = self.routes.get(key_of(route), (None, None))
             if rules is None or rules.route is not route or not since.hold(rules.asked):
                 rules, view = RouteRules(route), None
             if view is None or gateways is not self.gateways or not since.hold(view.asked):
-                view = noted(context, partial(attach_route, attachment, policies.value, rules))
+                view = noted(context, partial(attach_route, attachment, tls.value, rules))
             yield key_of(route), (rules, view)

@@ -15,8 +15,8 @@ from gateway_filters.gateway_api.noted import noting
 from gateway_filters.gateway_api.objects import Question
 from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch
 from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
-from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, Problem, age, qualified
+from gateway_filters.gateway_api.upstream_tls import NOTHING, Shown, UpstreamTLS
 from gateway_filters.routing import Route
 
 
@@ -35,8 +35,12 @@ class RouteView:
     status: dict[str, Any] | None = None
 
 
+Place = tuple[int, Shown]
+"""The port of a listener, and the certificate that its Gateway shows to backends."""
+
+
 class RouteRules:
-    """The rules of one HTTPRoute as routes for a port and a host name, made when they are first asked for.
+    """The rules of one HTTPRoute as routes for a place and a host name, made when they are first asked for.
 
     ``asked`` is what was asked of the objects for that. What was wrong is told again to each one who asks.
     """
@@ -44,35 +48,42 @@ class RouteRules:
     def __init__(self, route: HTTPRoute) -> None:
         self.route = route
         self.asked: set[Question] = set()
-        self._rules: dict[int, tuple[list[tuple[RuleView, list[Route]]], dict[Problem, None]]] = {}
-        self._hosted: dict[tuple[int, str | None], tuple[Route, ...]] = {}
+        self._rules: dict[Place, tuple[list[tuple[RuleView, list[Route]]], dict[Problem, None]]] = {}
+        self._hosted: dict[tuple[Place, str | None], tuple[Route, ...]] = {}
 
-    def views(self, context: Context, policies: TLSPolicies, port: int) -> list[RuleView]:
-        """What each rule means for listeners on ``port``."""
-        return [view for view, _ in self._translated(context, policies, port)]
+    def views(self, context: Context, tls: UpstreamTLS, place: Place) -> list[RuleView]:
+        """What each rule means for listeners there."""
+        return [view for view, _ in self._translated(context, tls, place)]
 
-    def routes(self, context: Context, policies: TLSPolicies, port: int, hostname: str | None) -> tuple[Route, ...]:
-        """The routes of all rules for ``hostname`` on a port, the very same ones each time."""
-        translated = self._translated(context, policies, port)
-        found = self._hosted.get((port, hostname))
+    def routes(self, context: Context, tls: UpstreamTLS, place: Place, hostname: str | None) -> tuple[Route, ...]:
+        """The routes of all rules for ``hostname`` at a place, the very same ones each time."""
+        translated = self._translated(context, tls, place)
+        found = self._hosted.get((place, hostname))
         if found is None:
             each = (route for _, routes in translated for route in routes)
             found = tuple(route if hostname is None else replace(route, hostname=hostname) for route in each)
-            self._hosted[port, hostname] = found
+            self._hosted[place, hostname] = found
         return found
 
-    def _translated(self, context: Context, policies: TLSPolicies, port: int) -> list[tuple[RuleView, list[Route]]]:
-        if port not in self._rules:
+    def forget_all_but(self, places: set[Place]) -> None:
+        """Keep what is for ``places`` only: certificates are renewed and old ones may go."""
+        self._rules = {place: each for place, each in self._rules.items() if place in places}
+        self._hosted = {at: each for at, each in self._hosted.items() if at[0] in places}
+
+    def _translated(self, context: Context, tls: UpstreamTLS, place: Place) -> list[tuple[RuleView, list[Route]]]:
+        if place not in self._rules:
+            port, shown = place
             problems: dict[Problem, None] = {}
             own = noting(context, self.asked, problems)
-            rules = [self._rule(own, policies, index, port) for index in range(len(self.route.spec.rules))]
-            self._rules[port] = (rules, problems)
-        rules, problems = self._rules[port]
+            shows = replace(tls, shown=shown)
+            rules = [self._rule(own, shows, index, port) for index in range(len(self.route.spec.rules))]
+            self._rules[place] = (rules, problems)
+        rules, problems = self._rules[place]
         context.problems.update(problems)
         return rules
 
-    def _rule(self, context: Context, policies: TLSPolicies, index: int, port: int) -> tuple[RuleView, list[Route]]:
-        view = RuleTranslator(context, policies, self.route, index, port).view()
+    def _rule(self, context: Context, tls: UpstreamTLS, index: int, port: int) -> tuple[RuleView, list[Route]]:
+        view = RuleTranslator(context, tls, self.route, index, port).view()
         routes = [
             route
             for at, written in enumerate(self.route.spec.rules[index].matches)
@@ -92,15 +103,19 @@ class RouteRules:
             view.unsupported.append(context.problem(self.route, location, str(error)))
 
 
-def attach_route(attachment: Attachment, policies: TLSPolicies, rules: RouteRules, context: Context) -> RouteView:
+def attach_route(attachment: Attachment, tls: UpstreamTLS, rules: RouteRules, context: Context) -> RouteView:
     """Find the route's listeners, put its rules on them, and state the conditions."""
     view = RouteView(rules.route, attachment.parents(context, rules.route))
+    used: set[Place] = set()
     for parent in view.parents:
-        ports = [listener.spec.port for listener, _ in parent.listeners] or [0]
-        _state(parent, rules.views(context, policies, ports[0]))
-        for listener, hostnames in parent.listeners:
-            each = (rules.routes(context, policies, listener.spec.port, hostname) for hostname in hostnames)
+        places = [(listener.spec.port, listener.gateway.shown) for listener, _ in parent.listeners]
+        stated = places[0] if places else (0, NOTHING)
+        _state(parent, rules.views(context, tls, stated))
+        for place, (listener, hostnames) in zip(places, parent.listeners, strict=True):
+            each = (rules.routes(context, tls, place, hostname) for hostname in hostnames)
             view.routes.append((listener, tuple(chain.from_iterable(each))))
+        used.update(places, (stated,))
+    rules.forget_all_but(used)
     return view
 
 

@@ -18,8 +18,8 @@ from gateway_filters.gateway_api.resources import SessionPersistence as WrittenP
 from gateway_filters.gateway_api.resources.scalars import milliseconds
 from gateway_filters.gateway_api.services import keeps_clients
 from gateway_filters.gateway_api.site import Site
-from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, qualified
+from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.routing import (
     Backend,
     ExternalAuth,
@@ -59,11 +59,9 @@ class RuleView:
 class RuleTranslator:
     """Translates one rule for listeners on one port."""
 
-    def __init__(
-        self, context: Context, policies: TLSPolicies, route: HTTPRoute, index: int, listener_port: int
-    ) -> None:
+    def __init__(self, context: Context, tls: UpstreamTLS, route: HTTPRoute, index: int, listener_port: int) -> None:
         self._context = context
-        self._policies = policies
+        self._tls = tls
         self._route = route
         self._rule: HTTPRouteRule = route.spec.rules[index]
         self._location: Location = ("spec", "rules", index)
@@ -111,7 +109,7 @@ class RuleTranslator:
         # A rule with ReplacePrefixMatch has exactly one match, so the filter can carry that match's prefix.
         path = self._rule.matches[0].path
         prefix = path.value if path.type == "PathPrefix" and len(self._rule.matches) == 1 else None
-        return Site(self._context, self._policies, self._route, location, prefix, self._port)
+        return Site(self._context, self._tls, self._route, location, prefix, self._port)
 
     def _take(self, site: Site, owner: Location) -> None:
         self._view.unresolved.extend(site.unresolved)

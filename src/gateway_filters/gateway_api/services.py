@@ -16,8 +16,9 @@ PROTOCOLS = {
 
 
 def port_of(service: Service, number: int) -> ServicePort | None:
-    """The Service's port of that number, or None."""
-    return next((port for port in service.spec.ports if port.port == number), None)
+    """The Service's port of that number, the one for TCP where UDP has it as well, or None."""
+    found = [port for port in service.spec.ports if port.port == number]
+    return min(found, key=lambda port: port.protocol != "TCP", default=None)
 
 
 def endpoints_of(objects: Objects, service: Service, port: ServicePort) -> tuple[Endpoint, ...]:

@@ -8,8 +8,8 @@ from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_b
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.matches import Cookies
 from gateway_filters.gateway_api.resources import BackendObjectReference, HTTPRoute
-from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context
+from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.routing import Backend, Unusable
 
 
@@ -23,7 +23,7 @@ class Site:
     """
 
     context: Context
-    policies: TLSPolicies
+    tls: UpstreamTLS
     route: HTTPRoute
     location: Location
     prefix: str | None = None
@@ -36,7 +36,7 @@ class Site:
     def backend(self, ref: BackendObjectReference) -> Backend | Unusable:
         """The backend that ``ref`` names; one that cannot be had is noted."""
         try:
-            return resolve_backend(self.context, self.policies, self.route, ref)
+            return resolve_backend(self.context, self.tls, self.route, ref)
         except UnusableBackendError as error:
             sentence = self.context.problem(self.route, self.location, str(error))
             if error.reason:

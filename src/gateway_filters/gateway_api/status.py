@@ -17,13 +17,14 @@ from gateway_filters.gateway_api.resources import (
 )
 from gateway_filters.gateway_api.routes import RouteView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
-from gateway_filters.gateway_api.translation import Context
+from gateway_filters.gateway_api.translation import Context, qualified
+from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 
 Json = dict[str, Any]
 
 
 def statuses(
-    context: Context, gateways: list[GatewayView], routes: list[RouteView], policies: TLSPolicies, now: str
+    context: Context, gateways: list[GatewayView], routes: list[RouteView], tls: UpstreamTLS, now: str
 ) -> dict[Key, Json]:
     """The status of every object that has one; ``now`` is the time of the conditions, RFC 3339."""
     writer = _Writer(context, now)
@@ -39,9 +40,9 @@ def statuses(
         status[key_of(route.resource)] = route.status
     ancestors = _ancestors(routes)
     for policy in context.objects.of(BackendTLSPolicy):
-        status[key_of(policy)] = writer.policy(policy, policies, ancestors)
+        status[key_of(policy)] = writer.policy(policy, tls.policies, ancestors)
     for backend in context.objects.of(Backend):
-        status[key_of(backend)] = writer.backend(backend)
+        status[key_of(backend)] = writer.conditions(backend, tls.backends.conditions[key_of(backend)])
     return status
 
 
@@ -100,12 +101,8 @@ class _Writer:
             ]
         }
 
-    def backend(self, backend: Backend) -> Json:
-        conditions = Conditions("Accepted")
-        refused = backend.spec.type != "Endpoints" and not self._context.dynamic_hosts
-        if refused or backend.spec.tls is not None:
-            conditions.fail("Accepted", "Invalid", "tls is not supported, nor DynamicResolver without allowed hosts")
-        return {"conditions": self._conditions(conditions, self._context.generation(backend))}
+    def conditions(self, resource: Backend, conditions: Conditions) -> Json:
+        return {"conditions": self._conditions(conditions, self._context.generation(resource))}
 
     def _listener(self, view: ListenerView, generation: int) -> Json:
         return {
@@ -146,7 +143,7 @@ def _ancestors(routes: list[RouteView]) -> dict[tuple[str, ...], dict[str, Json]
     found: dict[tuple[str, ...], dict[str, Json]] = {}
     for view in routes:
         gateways = {
-            listener.gateway.resource.metadata.name: listener.gateway.resource
+            qualified(listener.gateway.resource): listener.gateway.resource
             for parent in view.parents
             for listener, _ in parent.listeners
         }

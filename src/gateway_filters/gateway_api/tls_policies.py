@@ -5,25 +5,28 @@ A policy that cannot be met makes its backend unusable: never is a request sent 
 
 from collections.abc import Iterator
 
-from gateway_filters.gateway_api.certificates import CA_KEY, authorities_in
+from gateway_filters.gateway_api.certificates import authorities_of
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.objects import Key, Question, key_of, namespace_of
 from gateway_filters.gateway_api.resources import (
     Backend,
     BackendTLSPolicy,
-    LocalObjectReference,
     PolicyTargetReference,
     Service,
 )
 from gateway_filters.gateway_api.translation import Context, age, qualified
-from gateway_filters.routing import BackendTLS
+from gateway_filters.routing import BackendTLS, SubjectAltName
 
 Target = tuple[str, str, str, str, str | None]
 """Namespace, group, kind, name and section of what a policy is for."""
 
 
-class UnmetPolicyError(Exception):
-    """The policy of a backend cannot be met; the text says why."""
+class UnmetTLSError(Exception):
+    """The TLS that somebody wants for a backend cannot be met; ``reason`` is the word for its routes' conditions."""
+
+    def __init__(self, sentence: str, reason: str = "") -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 class TLSPolicies:
@@ -42,7 +45,7 @@ class TLSPolicies:
     def tls_for(self, namespace: str, group: str, kind: str, name: str, sections: tuple[str, ...]) -> BackendTLS | None:
         """The TLS to a backend, None where no policy asks for it; one that names the section goes first.
 
-        Raises ``UnmetPolicyError`` when the policy cannot be met.
+        Raises ``UnmetTLSError`` when the policy cannot be met.
         """
         for section in (*sections, None):
             policy = self._winners.get((namespace, group, kind, name, section))
@@ -50,7 +53,7 @@ class TLSPolicies:
                 return self._met(policy)
         stray = self._strays.get((namespace, group, kind, name, None))
         if stray is not None:
-            raise UnmetPolicyError(f"BackendTLSPolicy {qualified(stray)} names a section that {name} does not have")
+            raise UnmetTLSError(f"BackendTLSPolicy {qualified(stray)} names a section that {name} does not have")
         return None
 
     def said_of(self, target: Question) -> list[tuple[object, ...]]:
@@ -69,7 +72,7 @@ class TLSPolicies:
     def _met(self, policy: BackendTLSPolicy) -> BackendTLS:
         tls = self._tls[key_of(policy)]
         if tls is None:
-            raise UnmetPolicyError(f"BackendTLSPolicy {qualified(policy)} cannot be met")
+            raise UnmetTLSError(f"BackendTLSPolicy {qualified(policy)} cannot be met")
         return tls
 
     def _add(self, policy: BackendTLSPolicy) -> None:
@@ -94,33 +97,21 @@ class TLSPolicies:
             sentence = f"{ref.kind} {qualified(target)} has no section {ref.section_name}"
             conditions.fail("Accepted", "TargetNotFound", sentence)
             self._strays[(namespace_of(policy), ref.group, ref.kind, ref.name, None)] = policy
+        elif not _over_tcp(target, ref.section_name):
+            conditions.fail("Accepted", "Invalid", f"{ref.kind} {qualified(target)} has no port for TCP there")
 
     def _resolved(self, policy: BackendTLSPolicy, conditions: Conditions) -> BackendTLS | None:
         validation = policy.spec.validation
-        if validation.subject_alt_names:
-            conditions.fail("Accepted", "Invalid", "subjectAltNames is not supported")
-            return None
+        names = tuple(
+            SubjectAltName(each.type, each.hostname or each.uri or "") for each in validation.subject_alt_names
+        )
         if validation.well_known_ca_certificates == "System":
-            return BackendTLS(validation.hostname)
+            return BackendTLS(validation.hostname, names=names)
         if validation.well_known_ca_certificates is not None:
             conditions.fail("Accepted", "Invalid", "wellKnownCACertificates must be System")
             return None
-        bundles = [self._bundle(policy, ref, conditions) for ref in validation.ca_certificate_refs]
-        if not any(bundles):
-            conditions.fail("Accepted", "NoValidCACertificate", "no CA certificate can be used")
-        return BackendTLS(validation.hostname, "\n".join(b for b in bundles if b)) if all(bundles) else None
-
-    def _bundle(self, policy: BackendTLSPolicy, ref: LocalObjectReference, conditions: Conditions) -> str | None:
-        if (ref.group, ref.kind) not in (("", "ConfigMap"), ("", "Secret")):
-            conditions.fail("ResolvedRefs", "InvalidKind", f"CA certificates cannot be in a {ref.kind}")
-            return None
-        found = self._context.objects.find("", ref.kind, namespace_of(policy), ref.name)
-        text = authorities_in(found)
-        if text is None:
-            sentence = f"{ref.kind} {ref.name} has no CA certificates under {CA_KEY}"
-            conditions.fail("ResolvedRefs", "InvalidCACertificateRef", sentence)
-            return None
-        return text
+        cas = authorities_of(self._context, policy, validation.ca_certificate_refs, conditions)
+        return None if cas is None else BackendTLS(validation.hostname, cas, names)
 
 
 def _target(policy: BackendTLSPolicy, ref: PolicyTargetReference) -> Target:
@@ -131,5 +122,10 @@ def _sections(target: Backend | Service) -> set[str]:
     """What a policy may name of a target: ports of a Service by name, those of a Backend by number."""
     if isinstance(target, Service):
         return {port.name for port in target.spec.ports if port.name}
-    addresses = [each.fqdn or each.ip for each in target.spec.endpoints]
-    return {str(each.port) for each in addresses if each is not None}
+    return {str(each.port) for each in target.spec.endpoints if each.port}
+
+
+def _over_tcp(target: Backend | Service, section: str | None) -> bool:
+    if isinstance(target, Backend):
+        return True
+    return any(port.protocol == "TCP" for port in target.spec.ports if section in (None, port.name))

@@ -1,6 +1,7 @@
 """Our own language between Kubernetes and httpx: plain values, comparable with ``==``."""
 
-from gateway_filters.routing.backend import Backend, BackendTLS, Endpoint, Unusable
+from gateway_filters.routing.backend import Backend, Endpoint, Unusable
+from gateway_filters.routing.backend_tls import SPOKEN, BackendTLS, SubjectAltName, TLSParameters
 from gateway_filters.routing.certificate import CertificatePair
 from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTLS, Socket, by_socket
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
@@ -9,6 +10,7 @@ from gateway_filters.routing.table import RouteTable
 from gateway_filters.routing.weighted import WeightedBackend
 
 __all__ = [
+    "SPOKEN",
     "Backend",
     "BackendTLS",
     "CertificatePair",
@@ -23,6 +25,8 @@ __all__ = [
     "RouteTable",
     "SessionPersistence",
     "Socket",
+    "SubjectAltName",
+    "TLSParameters",
     "Timeouts",
     "Unusable",
     "WeightedBackend",

@@ -2,25 +2,20 @@
 
 from dataclasses import dataclass, field
 
+from gateway_filters.routing.backend_tls import BackendTLS
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A host name or address and a port; or, with ``unix``, the path of a socket on this machine."""
+    """A host name or address and a port; or, with ``unix``, the path of a socket on this machine.
+
+    ``name`` is the one to ask for in TLS where the backend has none of its own, by default the host.
+    """
 
     host: str
     port: int
     unix: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BackendTLS:
-    """TLS to a backend: ``hostname`` is asked for (SNI) and verified, against ``cas``.
-
-    ``cas`` are certificates as PEM text; None means those of the system.
-    """
-
-    hostname: str
-    cas: str | None = field(default=None, repr=False)
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Facts
   first that connects wins. uvloop's ``create_connection`` cannot do it, so plain sockets race here.
 - The system resolves names anew for each connection; idle ones expire, so a change is seen within that time.
 - TLS that fails fails: there is no way from here to plain text.
-- asyncio hands no TLS session to a new connection, so each one makes a whole handshake.
 """
 
 import asyncio
@@ -20,6 +19,7 @@ from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnec
 from gateway_filters.upstream.clocks import NEVER
 from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.origin import Origin
+from gateway_filters.upstream.resumption import ResumingContext
 
 _HEAD_START = 0.25
 _GOODBYE = 2.0  # seconds that a TLS peer has to answer our close_notify
@@ -42,7 +42,8 @@ class Dialler:
             raise ConfigurationError(f"{origin} needs a TLS context")
         self._origin = origin
         self._unix = unix
-        self._tls = tls if origin.scheme == "https" else None
+        self._tls = ResumingContext.of(tls) if tls is not None and origin.scheme == "https" else None
+        self._host = origin.host.strip("[]")  # a name or an address, as sockets and TLS write it
 
     async def places(self) -> Places:
         """What the origin's own resolver says now; raises ``NotConnected`` when it fails or names nothing."""
@@ -71,25 +72,39 @@ class Dialler:
             raise NotConnected(f"{self._origin} accepted no connection: {error}") from error
 
     async def _dial(self, connection: Connection, places: Places) -> None:
-        loop = asyncio.get_running_loop()
-        hostname = None if self._tls is None else self._origin.server_hostname or self._origin.host
-        goodbye = None if self._tls is None else _GOODBYE
-        if self._unix is not None:
-            await loop.create_unix_connection(
-                lambda: connection, self._unix, ssl=self._tls, server_hostname=hostname, ssl_shutdown_timeout=goodbye
-            )
+        if self._tls is None:
+            await self._connect(connection, places)
             return
-        sock = await self._tcp_socket(places)
-        await loop.create_connection(
-            lambda: connection, sock=sock, ssl=self._tls, server_hostname=hostname, ssl_shutdown_timeout=goodbye
-        )
+        name = self._origin.server_hostname or self._host
+        try:
+            transport = await self._connect(connection, places, tls=self._tls, name=name)
+        except BaseException:
+            self._tls.forget()
+            raise
+        self._tls.keep(transport.get_extra_info("ssl_object"))
+
+    async def _connect(
+        self, connection: Connection, places: Places, *, tls: ssl.SSLContext | None = None, name: str | None = None
+    ) -> asyncio.BaseTransport:
+        loop = asyncio.get_running_loop()
+        goodbye = None if tls is None else _GOODBYE
+        if self._unix is not None:
+            transport, _ = await loop.create_unix_connection(
+                lambda: connection, self._unix, ssl=tls, server_hostname=name, ssl_shutdown_timeout=goodbye
+            )
+        else:
+            sock = await self._tcp_socket(places)
+            transport, _ = await loop.create_connection(
+                lambda: connection, sock=sock, ssl=tls, server_hostname=name, ssl_shutdown_timeout=goodbye
+            )
+        return transport
 
     async def _tcp_socket(self, places: Places) -> socket.socket:
         if places:
             found = [await _looked_up(host, port) for host, port in places]
             addresses = list(chain.from_iterable(found))
         else:
-            addresses = _alternating(await _looked_up(self._origin.host, self._origin.port))
+            addresses = _alternating(await _looked_up(self._host, self._origin.port))
         sock = await _race(addresses)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock

@@ -15,7 +15,7 @@ from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import covers
 from gateway_filters.message.authority import split_authority
 from gateway_filters.message.head import RequestHead
-from gateway_filters.routing import Backend, BackendTLS, Endpoint
+from gateway_filters.routing import Backend, Endpoint
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
 from gateway_filters.upstream.transport import Clocks, Resolver
@@ -69,7 +69,7 @@ class DynamicUpstream(HeadApp):
     async def _upstream(self, endpoint: Endpoint) -> BareUpstream:
         known = self._reached.get(endpoint)
         if known is None:
-            tls = self._backend.tls and BackendTLS(endpoint.host, self._backend.tls.cas)
+            tls = self._backend.tls and replace(self._backend.tls, hostname=endpoint.host)
             single = replace(
                 self._backend, name=f"{self._backend.name} at {endpoint.host}", endpoints=(endpoint,), tls=tls
             )

@@ -59,7 +59,7 @@ class FirstReachable(Transport):
 
 def _transport(backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None, resolve: Resolver | None) -> Transport:
     scheme = "http" if backend.tls is None else "https"
-    hostname = None if backend.tls is None else backend.tls.hostname
+    hostname = None if backend.tls is None else backend.tls.hostname or endpoint.name
     origin = Origin(scheme, endpoint.host, endpoint.port, hostname, None if endpoint.unix else resolve)
     # A context for TLS or none at all: a backend that asks for TLS is an https origin, which is never reached
     # in plain text.

@@ -53,6 +53,12 @@ class BackendEndpoint(Part):
     hostname: PreciseHostname | None = None
     zone: str | None = None
 
+    @property
+    def port(self) -> int:
+        """The port, 0 for a socket of the same machine."""
+        address = self.fqdn or self.ip
+        return 0 if address is None else address.port
+
     @model_validator(mode="after")
     def _one_address(self) -> Self:
         given = [name for name in ("fqdn", "ip", "unix") if getattr(self, name) is not None]

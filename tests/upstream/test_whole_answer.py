@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway_filters.upstream.connection import Connection, Keeper
-from gateway_filters.upstream.response_head import AnswerHead, WholeAnswer, whole_answer
+from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnswer, whole_answer
 from gateway_filters.upstream.served import Served
+from gateway_filters.upstream.tunnel import Tunnel
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -35,6 +36,7 @@ class Heard(Served):
 
     bodiless = False
     closes = False
+    switches: frozenset[bytes] = frozenset()
     uploaded = True
 
     def __init__(self) -> None:
@@ -51,6 +53,9 @@ class Heard(Served):
         self.status, self.fields, self.headers = answer.status, list(answer.fields), answer.headers
         self.body = answer.body
         self.ending = "finished"
+
+    def switch(self, fields: Fields, tunnel: Tunnel) -> None:
+        self.ending = "switched"
 
     def take(self, piece: bytes) -> None:
         self.body += piece

@@ -66,8 +66,13 @@ def nominated(headers: Headers) -> frozenset[bytes]:
 @lru_cache(maxsize=256)
 def named(value: bytes) -> frozenset[bytes]:
     """The names that one ``Connection`` field nominates; few values are common, so they are remembered."""
-    tokens = (token.strip(b" \t").lower() for token in value.split(b","))
-    return frozenset(token for token in tokens if token) - _NEVER_NOMINATED
+    return tokens(value) - _NEVER_NOMINATED
+
+
+def tokens(value: bytes) -> frozenset[bytes]:
+    """The members of a field that is a list of tokens (RFC 9110 5.6.1), in lower case."""
+    members = (member.strip(b" \t").lower() for member in value.split(b","))
+    return frozenset(member for member in members if member)
 
 
 def end_to_end(headers: Headers) -> Headers:

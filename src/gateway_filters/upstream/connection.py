@@ -23,10 +23,12 @@ from gateway_filters.upstream.response_head import (
     AnswerHead,
     WholeAnswer,
     check_size,
+    check_switch,
     ends_exactly,
     whole_answer,
 )
 from gateway_filters.upstream.served import Served
+from gateway_filters.upstream.tunnel import Tunnel
 
 _SWITCHING = 101
 
@@ -162,6 +164,9 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if isinstance(error, httptools.HttpParserUpgrade) and self._fields:  # which _allow_switch has put there
+                self._switch(data[error.args[0] :])
+                return
             self._surplus = True
             self._refuse(error.__context__ or error)
             return
@@ -224,7 +229,7 @@ class Connection(asyncio.Protocol):
             return
         if 100 <= status < 200:
             if status == _SWITCHING:
-                raise UpstreamMalformed("it switches to a protocol that nobody asked for")
+                self._allow_switch(fields, self._exchange)
             return
         check_size(fields, self._barren)
         self._answer(status, fields, self._exchange)
@@ -238,6 +243,11 @@ class Connection(asyncio.Protocol):
         self._head = AnswerHead(status, fields, bodiless=exchange.bodiless, version=version)
         self._ended = exchange.bodiless  # the parser would wait for the body
         exchange.answer(self._head)
+
+    def _allow_switch(self, fields: list[tuple[bytes, bytes]], exchange: Served) -> None:
+        check_size(fields, self._barren)
+        check_switch(fields, exchange.switches if exchange.uploaded else frozenset())
+        self._fields = fields
 
     def on_body(self, piece: bytes) -> None:
         """A piece of a body."""
@@ -253,6 +263,12 @@ class Connection(asyncio.Protocol):
         self._ended = self._head is not None
 
     # How an exchange ends
+
+    def _switch(self, rest: bytes) -> None:
+        exchange, transport = self._exchange, self._transport
+        assert exchange is not None and transport is not None
+        self._exchange = self._parser = None
+        exchange.switch(self._fields, Tunnel(self._keeper.name, self, transport, rest))
 
     def _end(self, data: bytes) -> None:
         exchange, head = self._exchange, self._head

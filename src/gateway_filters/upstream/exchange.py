@@ -27,6 +27,7 @@ from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.request_head import WireHead
 from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnswer
 from gateway_filters.upstream.transport import Framing
+from gateway_filters.upstream.tunnel import Tunnel
 from gateway_filters.upstream.upload import pour
 
 _HIGH = 64 * 1024
@@ -49,7 +50,7 @@ class Exchange:
     """An answer that has begun, once ``answered`` is through; see ``IncomingResponse``.
 
     ``fields``: the header pairs with names as they came; ``version``: 1.1 or 1.0; ``touched``: whether the
-    request's body has been asked for its pieces, so that it cannot be sent again.
+    request's body has been asked for its pieces, so that it cannot be sent again; ``switches``: see ``WireHead``.
     """
 
     __slots__ = (
@@ -64,6 +65,7 @@ class Exchange:
         "_raised",
         "_read_by",
         "_sweep",
+        "_tunnel",
         "_upload",
         "_waiter",
         "_write_by",
@@ -73,6 +75,7 @@ class Exchange:
         "fields",
         "headers",
         "status",
+        "switches",
         "touched",
         "uploaded",
         "version",
@@ -85,6 +88,7 @@ class Exchange:
         self.version = ""
         self.bodiless = head.bodiless_answer
         self.closes = head.closes
+        self.switches = head.switches
         self.uploaded = True
         self.touched = False
         self._name = name
@@ -97,6 +101,7 @@ class Exchange:
         self._over = False
         self._failure: tuple[type[UpstreamError], str] | None = None
         self._raised: BaseException | None = None
+        self._tunnel: Tunnel | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._read_by = self._write_by = NEVER
@@ -159,6 +164,11 @@ class Exchange:
             self._resume()
         return piece
 
+    def upgraded(self) -> Tunnel | None:
+        """After a 101 what the connection has become, which is the caller's from now on; None after any other."""
+        tunnel, self._tunnel = self._tunnel, None
+        return tunnel
+
     async def aclose(self) -> None:
         """Close the connection unless the answer is whole; then it has long been given back."""
         self.abandon()
@@ -172,6 +182,9 @@ class Exchange:
             self._detach()
             self._failure = (UpstreamAborted, "the answer was given up")
             connection.abort()
+        tunnel = self.upgraded()
+        if tunnel is not None:
+            tunnel.abort()
         self._pieces.clear()
         self._queued = 0
 
@@ -194,6 +207,15 @@ class Exchange:
         if answer.body:
             self._pieces.append(answer.body)
             self._queued = len(answer.body)
+        self._over = True
+        self._detach()
+        self._wake()
+
+    def switch(self, fields: Fields, tunnel: Tunnel) -> None:
+        """The other side has switched protocols; the connection is no longer ours, ``tunnel`` is."""
+        self.status, self.version, self.fields = 101, "1.1", fields
+        self.headers = tuple((name.lower(), value) for name, value in fields)
+        self._tunnel = tunnel
         self._over = True
         self._detach()
         self._wake()

@@ -3,6 +3,8 @@
 Facts
 - httpx's four timeouts mean what httpx documents: connect, read (the head and each piece), write, pool; None
   is no limit. Redirects, cookies, default headers and decoding are the client's affair, not a transport's.
+- A 101 comes with the raw stream in ``extensions["network_stream"]``, as from httpcore; it is the caller's while
+  the response is open.
 - ``extensions["target"]`` is sent as it is; ``extensions["sni_hostname"]`` is asked for and verified in TLS.
 - No variable of the environment is read, and no proxy is known.
 """
@@ -28,6 +30,7 @@ from gateway_filters.errors import (
 from gateway_filters.upstream.clocks import NEVER, Patience
 from gateway_filters.upstream.exchange import Exchange, IdleTimeout, WriteTimeout
 from gateway_filters.upstream.native import NativeTransport
+from gateway_filters.upstream.network_stream import NetworkStream
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.tls import client_context
 from gateway_filters.upstream.transport import OutgoingRequest, Resolver
@@ -83,13 +86,13 @@ class AsyncHTTP11Transport(httpx.AsyncBaseTransport):
             exchange = await self._transport_for(request).exchange(_outgoing(request), _patience(request))
         except GatewayFiltersError as error:
             raise _as_httpx(error, request) from error
-        version = f"HTTP/{exchange.version}".encode()
-        return httpx.Response(
-            exchange.status,
-            headers=exchange.fields,
-            stream=_Answer(exchange, request),
-            extensions={"http_version": version},
-        )
+        extensions: dict[str, object] = {"http_version": f"HTTP/{exchange.version}".encode()}
+        stream: httpx.AsyncByteStream = _Answer(exchange, request)
+        tunnel = exchange.upgraded()
+        if tunnel is not None:
+            extensions["network_stream"] = network = NetworkStream(tunnel)
+            stream = _Upgraded(network)
+        return httpx.Response(exchange.status, headers=exchange.fields, stream=stream, extensions=extensions)
 
     async def aclose(self) -> None:
         """Close all connections; later requests open new ones."""
@@ -137,6 +140,20 @@ class _Answer(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._exchange.aclose()
+
+
+class _Upgraded(httpx.AsyncByteStream):
+    """The body of a 101, which has none: closing it closes the connection."""
+
+    def __init__(self, network: NetworkStream) -> None:
+        self._network = network
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for nothing in ():
+            yield nothing
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
 
 
 def _outgoing(request: httpx.Request) -> OutgoingRequest:

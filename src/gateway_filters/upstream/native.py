@@ -48,6 +48,11 @@ class NativeTransport(Transport):
         self._told: tuple[Clocks, Patience] | None = None
 
     @property
+    def upgrades(self) -> bool:
+        """A request with ``Connection: upgrade`` may be answered with 101 (RFC 9110 7.8)."""
+        return True
+
+    @property
     def pool(self) -> Pool:
         """The connections in the running event loop."""
         if self._made is None:

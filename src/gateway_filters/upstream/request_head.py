@@ -13,19 +13,23 @@ from typing import Literal
 
 from gateway_filters.errors import BadRequest
 from gateway_filters.message.head import IDEMPOTENT
-from gateway_filters.message.headers import Headers
+from gateway_filters.message.headers import Headers, tokens
 from gateway_filters.upstream.transport import Framing, OutgoingRequest
 
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NOT_IN_A_TARGET = re.compile(rb"[^!-~]")
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
 _LONGEST_LENGTH = 18
+_NONE: frozenset[bytes] = frozenset()
 
 
 class WireHead:
-    """A head ready to be sent: its bytes, how its body is framed, what it means for the connection."""
+    """A head ready to be sent: its bytes, how its body is framed, what it means for the connection.
 
-    __slots__ = ("block", "bodiless_answer", "closes", "framing", "repeatable")
+    ``switches`` are the protocols (lower case) that it allows the other side to switch to.
+    """
+
+    __slots__ = ("block", "bodiless_answer", "closes", "framing", "repeatable", "switches")
 
     framing: Framing
 
@@ -33,9 +37,9 @@ class WireHead:
         self.block = _block(request)
         # Whoever knows the framing has dropped every Connection field, too.
         if request.framing is None:
-            self.framing, self.closes = _framing(request.headers)
+            self.framing, self.closes, self.switches = _framing(request.headers)
         else:
-            self.framing, self.closes = request.framing, False
+            self.framing, self.closes, self.switches = request.framing, False, _NONE
         self.bodiless_answer = request.method == "HEAD"
         self.repeatable = request.repeat and request.method in IDEMPOTENT
 
@@ -71,18 +75,23 @@ def _block(request: OutgoingRequest) -> bytes:
     return block
 
 
-def _framing(headers: Headers) -> tuple[Framing, bool]:
+def _framing(headers: Headers) -> tuple[Framing, bool, frozenset[bytes]]:
     frames: list[Framing] = []
     closes = False
+    offered, meant = _NONE, False
     for name, value in headers:
         lower = name.lower()
         if lower in _FRAMES:
             frames.append(length(value) if lower == b"content-length" else coding(value))
         elif lower == b"connection":
             closes = closes or b"close" in value.lower()
+            meant = meant or b"upgrade" in tokens(value)
+        elif lower == b"upgrade":
+            offered |= tokens(value)
     if len(frames) > 1:
         raise BadRequest("the request's body is framed twice")
-    return (frames[0] if frames else None), closes
+    # Without Connection an Upgrade is a leftover that means nothing (RFC 9110 7.8).
+    return (frames[0] if frames else None), closes, offered if meant else _NONE
 
 
 def length(value: bytes) -> int:

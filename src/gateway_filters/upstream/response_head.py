@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from gateway_filters.errors import UpstreamMalformed
-from gateway_filters.message.headers import HOP_BY_HOP, Headers
+from gateway_filters.message.headers import HOP_BY_HOP, Headers, tokens, values
 
 MOST_BYTES = 64 * 1024
 MOST_LINES = 200
@@ -129,6 +129,15 @@ def check_size(fields: list[tuple[bytes, bytes]], upper_bound: int) -> None:
         raise UpstreamMalformed(f"more than {MOST_LINES} header fields")
     if upper_bound > MOST_BYTES and sum(len(name) + len(value) + 4 for name, value in fields) > MOST_BYTES:
         raise UpstreamMalformed(f"header fields of more than {MOST_BYTES} bytes")
+
+
+def check_switch(fields: Fields, offered: frozenset[bytes]) -> None:
+    """Raises ``UpstreamMalformed`` for a 101 to anything but one of the protocols ``offered`` (RFC 9110 15.2.2)."""
+    headers = tuple((name.lower(), value) for name, value in fields)
+    upgrades = [value.strip(b" \t").lower() for value in values(headers, b"upgrade")]
+    meant = any(b"upgrade" in tokens(value) for value in values(headers, b"connection"))
+    if not meant or len(upgrades) != 1 or upgrades[0] not in offered:
+        raise UpstreamMalformed("it switches to a protocol that nobody asked for")
 
 
 def ends_exactly(data: bytes, piece: bytes, *, chunked: bool) -> bool:

@@ -3,7 +3,8 @@
 from abc import abstractmethod
 from typing import Protocol
 
-from gateway_filters.upstream.response_head import AnswerHead, WholeAnswer
+from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnswer
+from gateway_filters.upstream.tunnel import Tunnel
 
 
 class Served(Protocol):
@@ -11,6 +12,7 @@ class Served(Protocol):
 
     bodiless: bool
     closes: bool
+    switches: frozenset[bytes]
     uploaded: bool
 
     @abstractmethod
@@ -20,6 +22,10 @@ class Served(Protocol):
     @abstractmethod
     def whole(self, answer: WholeAnswer) -> None:
         """The answer has come, all of it; the connection is no longer this exchange's."""
+
+    @abstractmethod
+    def switch(self, fields: Fields, tunnel: Tunnel) -> None:
+        """The other side has switched protocols; the connection is no longer this exchange's, ``tunnel`` is."""
 
     @abstractmethod
     def take(self, piece: bytes) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from gateway_filters.message.headers import Headers
+from gateway_filters.upstream.tunnel import Tunnel
 
 Resolver = Callable[[str, int], Awaitable[Sequence[tuple[str, int]]]]
 """Name resolution: host name and port to the (address, port) pairs to try, in order."""
@@ -73,13 +74,22 @@ class IncomingResponse(Protocol):
         """
         return None
 
+    def upgraded(self) -> Tunnel | None:
+        """After a 101 what the connection has become, which is the caller's from now on; None after any other."""
+        return None
+
     async def aclose(self) -> None:
         """Give up what is left of the body, and the connection with it, or release the connection."""
         ...
 
 
 class Transport(Protocol):
-    """What carries requests to one origin."""
+    """What carries requests to one origin; ``upgrades`` says whether it can hand over a connection after a 101."""
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether a 101 is understood."""
+        return False
 
     @abstractmethod
     def send(self, request: OutgoingRequest, clocks: Clocks) -> Awaitable[IncomingResponse]:

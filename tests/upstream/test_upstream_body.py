@@ -467,7 +467,9 @@ async def test_client_side_says_who_left() -> None:
         return messages.pop(0)
 
     async def exchange() -> None:
-        with ClientSide(receive, Departures(asyncio.get_running_loop())) as client:
+        task = asyncio.current_task()
+        assert task is not None
+        with ClientSide(receive, Departures(asyncio.get_running_loop()), task) as client:
             await client.body(0)
             await asyncio.Event().wait()
 

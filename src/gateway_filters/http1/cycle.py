@@ -38,6 +38,7 @@ class Wire(Protocol):
     transport: asyncio.Transport
     flow: "FlowControl"
     tasks: set[asyncio.Task[None]]
+    loop: asyncio.AbstractEventLoop
 
     def answered(self, cycle: "Cycle") -> None:
         """The answer is complete."""
@@ -140,7 +141,7 @@ class Cycle:
             if self._pieces or not (self.more_body or self._told):
                 return self._message()
             self._wire.flow.resume_reading()
-            waiter = self._waiter = asyncio.get_running_loop().create_future()
+            waiter = self._waiter = self._wire.loop.create_future()
             await waiter
         return {"type": "http.disconnect"}
 

@@ -21,6 +21,7 @@ from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.departures import Departures
+from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.request_head import coding, length
@@ -44,7 +45,7 @@ class BareUpstream(HeadApp):
         self._connect = connect
         self._name = name
         self._clocks = clocks
-        self._made: tuple[Transport, Departures] | None = None
+        self._made: _Made | None = None
         self._active = 0
         self._retired = False
 
@@ -61,12 +62,12 @@ class BareUpstream(HeadApp):
         """Forward one request."""
         self._active += 1
         try:
-            transport, departures = self._tools()
-            with ClientSide(receive, departures) as client:
+            made, task = self._here()
+            with ClientSide(receive, made.departures, task) as client:
                 headers, framing = forwarded(head)
                 framing, body = await client.body(framing)
                 request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
-                response = await transport.send(request, self._clocks)
+                response = await made.transport.send(request, self._clocks)
                 await relay(response, send, client)
         finally:
             self._active -= 1
@@ -82,16 +83,30 @@ class BareUpstream(HeadApp):
     async def aclose(self) -> None:
         """Close the connections; later requests open new ones."""
         if self._made is not None:
-            made, self._made = self._made[0], None
-            await made.aclose()
+            made, self._made = self._made, None
+            await made.transport.aclose()
 
-    def _tools(self) -> tuple[Transport, Departures]:
-        loop = asyncio.get_running_loop()
+    def _here(self) -> tuple["_Made", asyncio.Task[None]]:
+        """What was made for the event loop that runs, and the running task."""
         made = self._made
-        # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
-        if made is None or made[1].loop is not loop:
-            made = self._made = (self._connect(), Departures(loop))
-        return made
+        task = None if made is None else made.home.task()
+        if made is None or task is None:
+            # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
+            made = self._made = _Made(self._connect())
+            task = made.home.task()
+            assert task is not None
+        return made, task
+
+
+class _Made:
+    """What is made once for an event loop."""
+
+    __slots__ = ("departures", "home", "transport")
+
+    def __init__(self, transport: Transport) -> None:
+        self.home = Home()
+        self.transport = transport
+        self.departures = Departures(self.home.loop)
 
 
 class Upstream(Failures):

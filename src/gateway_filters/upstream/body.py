@@ -23,7 +23,7 @@ _SHORT = 64 * 1024
 
 
 class ClientSide:
-    """Reads the client while the exchange, a task, runs inside ``with``.
+    """Reads the client while ``exchange``, the running task, is inside ``with``.
 
     When the client leaves, the exchange is cancelled wherever it waits, and ``ClientDisconnected`` comes out
     of the ``with``, or what ``receive`` raised. A cancellation from outside stays a cancellation.
@@ -41,9 +41,11 @@ class ClientSide:
         "_receive",
     )
 
-    def __init__(self, receive: Receive, departures: Departures) -> None:
+    def __init__(self, receive: Receive, departures: Departures, exchange: asyncio.Task[None]) -> None:
         self._receive = receive
         self._departures = departures
+        self._exchange = exchange
+        self._cancelling = exchange.cancelling()
         self._queue: asyncio.Queue[Message] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._finished = False
@@ -51,10 +53,6 @@ class ClientSide:
         self._failure: BaseException | None = None
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task(self._departures.loop)
-        assert task is not None
-        self._exchange = task
-        self._cancelling = task.cancelling()
         return self
 
     async def body(self, framing: Framing) -> tuple[Framing, AsyncIterator[bytes] | bytes | None]:

@@ -1,6 +1,5 @@
 """Our own HTTP/1.1 client: plain values in, plain values out, over one pool of connections to one origin."""
 
-import asyncio
 import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from gateway_filters.upstream.clocks import Patience, Sweep
 from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.dial import Dialler, Places
 from gateway_filters.upstream.exchange import Exchange, StaleConnection
+from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
 from gateway_filters.upstream.request_head import WireHead, framed
@@ -79,8 +79,7 @@ class NativeTransport(Transport):
         made = self._place(() if self._origin.resolve is None else await self._dialler.places())
         pool, sweep = made.pool, made.sweep
         first = Exchange(self._name, sweep, patience, head)
-        kept = pool.take()
-        connection = kept if kept is not None and kept.usable else await self._connection(pool, patience)
+        connection = pool.take() or await self._connection(pool, patience)
         first.begin(connection, data, pieces, head.framing)
         try:
             return await first.answered()
@@ -106,13 +105,14 @@ class NativeTransport(Transport):
         raise UpstreamUnreachable(f"{self._name} closes every connection at once")
 
     def _place(self, places: Places) -> "_Made":
-        loop, made = asyncio.get_running_loop(), self._made
+        made = self._made
         # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
-        if made is None or made.loop is not loop:
-            made = self._made = _Made(loop, Sweep(loop), places, self._pool(places))
+        if made is None or made.home.task() is None:
+            home = Home()
+            made = self._made = _Made(home, Sweep(home.loop), places, self._pool(places))
         elif made.places != places:
             made.pool.retire()
-            made = self._made = _Made(loop, made.sweep, places, self._pool(places))
+            made = self._made = _Made(made.home, made.sweep, places, self._pool(places))
         return made
 
     def _pool(self, places: Places) -> Pool:
@@ -123,7 +123,7 @@ class NativeTransport(Transport):
 
 @dataclass(slots=True)
 class _Made:
-    loop: asyncio.AbstractEventLoop
+    home: Home
     sweep: Sweep
     places: Places
     pool: Pool

@@ -17,7 +17,8 @@ from gateway_filters.message.headers import Headers, tokens
 from gateway_filters.upstream.transport import Framing, OutgoingRequest
 
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_NOT_IN_A_TARGET = re.compile(rb"[^!-~]")
+_METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_VISIBLE = bytes(range(0x21, 0x7F))
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
 _LONGEST_LENGTH = 18
 _NONE: frozenset[bytes] = frozenset()
@@ -62,17 +63,22 @@ def framed(body: bytes, framing: Framing) -> bytes:
 
 
 def _block(request: OutgoingRequest) -> bytes:
-    method, target = request.method, request.target
-    if not _METHOD.fullmatch(method) or method == "CONNECT":
-        raise BadRequest("the request method cannot be forwarded")
-    if not target or _NOT_IN_A_TARGET.search(target) is not None:
+    target = request.target
+    method = _METHODS.get(request.method) or _method(request.method)
+    if not target or target.translate(None, _VISIBLE):
         raise BadRequest("the request target is not printable ASCII")
-    lines = [b"%b %b HTTP/1.1" % (method.encode(), target), *map(b": ".join, request.headers), b"", b""]
+    lines = [b"%b %b HTTP/1.1" % (method, target), *map(b": ".join, request.headers), b"", b""]
     block = b"\r\n".join(lines)
     ends = len(lines) - 1
     if block.count(b"\n") != ends or block.count(b"\r") != ends or b"\0" in block:
         raise BadRequest("a request header holds a line end or NUL")
     return block
+
+
+def _method(method: str) -> bytes:
+    if not _METHOD.fullmatch(method) or method == "CONNECT":
+        raise BadRequest("the request method cannot be forwarded")
+    return method.encode()
 
 
 def _framing(headers: Headers) -> tuple[Framing, bool, frozenset[bytes]]:

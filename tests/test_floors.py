@@ -38,6 +38,8 @@ FLOORS = {
 LIBRARIES = {
     "httpx": {"upstream"},
     "httptools": {"upstream", "http1"},
+    "h2": {"upstream"},
+    "hpack": {"upstream"},
     "uvicorn": {"sockets", "http1"},
     "uvloop": {"runner"},
     "watchfiles": {"runner"},

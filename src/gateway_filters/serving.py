@@ -189,7 +189,8 @@ class Reached:
 
     def __call__(self, backend: Backend) -> ASGIApp:
         """The app that sends requests to ``backend``."""
-        context = None if backend.tls is None else self._contexts.context(backend.tls)
+        tls = backend.offering
+        context = None if tls is None else self._contexts.context(tls)
         make = DynamicUpstream if backend.hosts else reach
         return make(backend, tls=context, resolve=self._resolve, clocks=self._clocks)
 

@@ -72,6 +72,7 @@ Backend default/bailian, 100 %
       header authorization: added {FINGERPRINT}
   URL   https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions
   Host  dashscope.aliyuncs.com
+  HTTP  1.1
   TLS   SNI dashscope.aliyuncs.com, verified against the system's CAs
   authorization: {FINGERPRINT}
 """
@@ -95,6 +96,7 @@ def test_the_reference_route_as_data(file: Path, capsys: pytest.CaptureFixture[s
             }
         ],
         "host": "dashscope.aliyuncs.com",
+        "http_version": "1.1",
         "tls": True,
         "sni": "dashscope.aliyuncs.com",
         "trust": "the system's CAs",
@@ -491,6 +493,7 @@ Rules
 Backend default/one, 75 %
   URL   http://one.example/
   Host  localhost:8080
+  HTTP  1.1
   TLS   no
   x-more: a
   x-env: prod
@@ -499,6 +502,7 @@ Backend default/one, 75 %
 Backend default/two, 25 %
   URL   http://two.example:8443/
   Host  localhost:8080
+  HTTP  1.1
   TLS   no
   x-more: a
   x-env: prod
@@ -507,6 +511,7 @@ Backend default/two, 25 %
 Backend default/copy, 0 %
   URL   http://one.example/
   Host  localhost:8080
+  HTTP  1.1
   TLS   no
   x-more: a
   x-env: prod
@@ -534,12 +539,14 @@ def test_steps_of_a_backend_are_in_their_place(file: Path, capsys: pytest.Captur
       sends a copy, without the credentials that are injected
   URL   http://one.example/
   Host  localhost:8080
+  HTTP  1.1
   TLS   no
   x-a: a
 
 Backend default/two, 50 %
   URL   http://one.example/
   Host  localhost:8080
+  HTTP  1.1
   TLS   no
 """
     )

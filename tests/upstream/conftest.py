@@ -9,6 +9,7 @@ _LOOPS = [
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each asynchronous test of a ``test_native_…`` module once for each loop."""
-    if metafunc.definition.path.name.startswith("test_native_") and "anyio_backend" in metafunc.fixturenames:
+    """Run each asynchronous test of a ``test_native_…`` or ``test_http2_…`` module once for each loop."""
+    ours = metafunc.definition.path.name.startswith(("test_native_", "test_http2_"))
+    if ours and "anyio_backend" in metafunc.fixturenames:
         metafunc.parametrize("anyio_backend", _LOOPS)

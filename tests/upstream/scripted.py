@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from gateway_filters import Clocks
 from gateway_filters.upstream.native import NativeTransport
 from gateway_filters.upstream.origin import Origin
-from gateway_filters.upstream.transport import IncomingResponse, OutgoingRequest
+from gateway_filters.upstream.transport import IncomingResponse, OutgoingRequest, Transport
 
 PATIENCE = 5.0
 Script = Callable[["Peer"], Awaitable[None]]
@@ -183,7 +183,7 @@ async def pieces(*given: bytes | Exception, then: asyncio.Event | None = None) -
         await then.wait()
 
 
-async def ask(transport: NativeTransport, request: OutgoingRequest, clocks: Clocks | None = None) -> "Answered":
+async def ask(transport: Transport, request: OutgoingRequest, clocks: Clocks | None = None) -> "Answered":
     """Send a request and read its answer to the end."""
     return await whole(await transport.send(request, clocks or Clocks()))
 

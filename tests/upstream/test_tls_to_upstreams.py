@@ -14,7 +14,7 @@ import trustme
 from scripted import OK, Peer, Scripted, ask, get, serving, upstream
 
 from gateway_filters.errors import ConfigurationError, NotConnected
-from gateway_filters.routing import BackendTLS, CertificatePair, SubjectAltName, TLSParameters
+from gateway_filters.routing import Backend, BackendTLS, CertificatePair, SubjectAltName, TLSParameters
 from gateway_filters.upstream import resumption
 from gateway_filters.upstream.native import NativeTransport
 from gateway_filters.upstream.origin import Origin
@@ -208,7 +208,8 @@ async def test_alpn(alpn: tuple[str, ...] | None, offered: str | None) -> None:
         chosen.append(peer.writer.get_extra_info("ssl_object").selected_alpn_protocol())
         await serving(OK)(peer)
 
-    tls = replace(HOST, parameters=TLSParameters(alpn=alpn))
+    tls = Backend("b", (), replace(HOST, parameters=TLSParameters(alpn=alpn))).offering
+    assert tls is not None
     async with upstream(script, tls=server) as scripted, reached(tls, scripted) as transport:
         await ask(transport, get())
         assert chosen == [offered]

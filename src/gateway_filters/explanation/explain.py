@@ -22,6 +22,8 @@ from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, without
 from gateway_filters.routing import (
+    HTTP2,
+    NEGOTIATED,
     Backend,
     BackendTLS,
     Endpoint,
@@ -31,6 +33,7 @@ from gateway_filters.routing import (
     WeightedBackend,
 )
 
+_HTTP_VERSIONS = {HTTP2: "2", NEGOTIATED: "2 or 1.1"}
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NO_MATCH = Answer(404, "not_found: no route matches")
 
@@ -95,6 +98,7 @@ def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> S
     return Sent(
         tuple(_target(endpoint, tls, head, fallback=fallback) for endpoint, fallback in places),
         head.authority.decode("latin-1"),
+        _HTTP_VERSIONS.get(backend.protocol, "1.1"),
         tls is not None,
         None if tls is None else _asked_for(tls, backend, head),
         None if tls is None else _trust(tls),

@@ -98,6 +98,7 @@ def _sent(sent: Sent) -> Iterator[str]:
         over = f" over {target.endpoint}" if target.endpoint.startswith("unix:") else ""
         yield f"  URL   {target.url}{over}{' (fallback)' if target.fallback else ''}"
     yield f"  Host  {sent.host}"
+    yield f"  HTTP  {sent.http_version}"
     yield f"  TLS   {f'SNI {sent.sni}, verified against {sent.trust}' if sent.tls else 'no'}"
     for name, value in sent.headers:
         yield f"  {name}: {value}"

@@ -84,10 +84,14 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The request as a backend gets it; ``sni`` is the name asked for and verified in TLS, ``trust`` against what."""
+    """The request as a backend gets it: ``http_version`` 1.1, 2, or both where TLS decides.
+
+    ``sni`` is the name asked for and verified in TLS, ``trust`` against what.
+    """
 
     targets: tuple[Target, ...]
     host: str
+    http_version: str
     tls: bool
     sni: str | None
     trust: str | None

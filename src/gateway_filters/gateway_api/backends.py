@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
@@ -17,10 +18,11 @@ from gateway_filters.gateway_api.services import PROTOCOLS, SECURE_WEBSOCKET, en
 from gateway_filters.gateway_api.tls_policies import UnmetTLSError
 from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
-from gateway_filters.routing import Backend, BackendTLS, Endpoint, WeightedBackend
+from gateway_filters.message.http2 import require_http2
+from gateway_filters.routing import HTTP2, NEGOTIATED, Backend, BackendTLS, Endpoint, WeightedBackend
 
 _BACKEND_PROTOCOLS = {
-    "gateway.envoyproxy.io/h2c": "h2c",
+    "gateway.envoyproxy.io/h2c": HTTP2,
     "gateway.envoyproxy.io/ws": "ws",
     "gateway.envoyproxy.io/wss": "ws",
 }
@@ -109,7 +111,7 @@ def _service(context: Context, tls: UpstreamTLS, namespace: str, ref: BackendObj
         sentence = f"Service {namespace}/{ref.name} speaks wss, which needs a BackendTLSPolicy"
         raise UnusableBackendError("UnsupportedProtocol", sentence)
     protocol = PROTOCOLS.get(port.app_protocol or "", "http")
-    _speaks(protocol, f"Service {namespace}/{ref.name}")
+    _speaks(protocol, f"Service {namespace}/{ref.name}", own)
     endpoints = endpoints_of(context.objects, service, port)
     return Backend(f"{namespace}/{ref.name}:{ref.port}", endpoints, own, protocol=protocol)
 
@@ -124,8 +126,8 @@ def _backend(context: Context, tls: UpstreamTLS, namespace: str, ref: BackendObj
         sentence = f"Backend {namespace}/{ref.name} is a DynamicResolver, and no host is allowed for one"
         raise UnusableBackendError("UnsupportedValue", sentence)
     own = _met(lambda: tls.to_backend(found))
-    protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), "http")
-    _speaks(protocol, f"Backend {namespace}/{ref.name}")
+    protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), _agreed(own))
+    _speaks(protocol, f"Backend {namespace}/{ref.name}", own)
     endpoints = tuple(_endpoint(each) for each in spec.endpoints)
     hosts = context.dynamic_hosts if spec.type == "DynamicResolver" else ()
     backend = Backend(qualified(found), endpoints, own, protocol=protocol, hosts=hosts)
@@ -145,9 +147,24 @@ def _met(tls: Callable[[], BackendTLS | None]) -> BackendTLS | None:
         raise UnusableBackendError(error.reason, str(error)) from None
 
 
-def _speaks(protocol: str, subject: str) -> None:
-    if protocol == "h2c":
-        raise UnusableBackendError("UnsupportedProtocol", f"{subject} speaks h2c, which is not supported")
+def _agreed(tls: BackendTLS | None) -> str:
+    """What is spoken to a Backend that names no protocol: HTTP/2 only by choice, which alpnProtocols make."""
+    named = () if tls is None else tls.parameters.alpn or ()
+    if "h2" not in named:
+        return "http"
+    return NEGOTIATED if "http/1.1" in named else HTTP2
+
+
+def _speaks(protocol: str, subject: str, tls: BackendTLS | None) -> None:
+    if protocol not in (HTTP2, NEGOTIATED):
+        return
+    named = None if tls is None else tls.parameters.alpn
+    if named is not None and "h2" not in named:
+        raise UnusableBackendError("UnsupportedProtocol", f"{subject} speaks HTTP/2, and its alpnProtocols lack h2")
+    try:
+        require_http2(subject)
+    except ConfigurationError as error:
+        raise UnusableBackendError("UnsupportedProtocol", str(error)) from None
 
 
 def _endpoint(endpoint: BackendEndpoint) -> Endpoint:

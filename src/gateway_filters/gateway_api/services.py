@@ -2,13 +2,13 @@
 
 from gateway_filters.gateway_api.objects import Objects, namespace_of
 from gateway_filters.gateway_api.resources import BackendObjectReference, Service, ServicePort
-from gateway_filters.routing import Endpoint
+from gateway_filters.routing import HTTP2, Endpoint
 
 SECURE_WEBSOCKET = "kubernetes.io/wss"
 """The appProtocol that only a BackendTLSPolicy makes possible (Gateway API, HTTPRoute)."""
 
 PROTOCOLS = {
-    "kubernetes.io/h2c": "h2c",
+    "kubernetes.io/h2c": HTTP2,
     "kubernetes.io/ws": "ws",
     SECURE_WEBSOCKET: "ws",
 }

@@ -1,6 +1,6 @@
 """Our own language between Kubernetes and httpx: plain values, comparable with ``==``."""
 
-from gateway_filters.routing.backend import Backend, Endpoint, Unusable
+from gateway_filters.routing.backend import HTTP2, NEGOTIATED, Backend, Endpoint, Unusable
 from gateway_filters.routing.backend_tls import SPOKEN, BackendTLS, SubjectAltName, TLSParameters
 from gateway_filters.routing.certificate import CertificatePair
 from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTLS, Socket, by_socket
@@ -10,6 +10,8 @@ from gateway_filters.routing.table import RouteTable
 from gateway_filters.routing.weighted import WeightedBackend
 
 __all__ = [
+    "HTTP2",
+    "NEGOTIATED",
     "SPOKEN",
     "Backend",
     "BackendTLS",

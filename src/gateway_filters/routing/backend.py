@@ -1,8 +1,16 @@
 """Where a request goes: endpoints, and how they are reached."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway_filters.routing.backend_tls import BackendTLS
+
+HTTP2 = "http/2"
+"""The protocol of backends that are spoken to in HTTP/2 only: with prior knowledge, or over TLS by ALPN."""
+
+NEGOTIATED = "negotiated"
+"""The protocol of backends that say in TLS, by ALPN, whether they speak HTTP/2 or HTTP/1.1."""
+
+_OFFERED = {HTTP2: ("h2",), NEGOTIATED: ("h2", "http/1.1")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +31,9 @@ class Backend:
     """A named upstream.
 
     Requests go to any of its ``endpoints`` (none: 503), over TLS where ``tls`` is given, and to ``fallback``
-    only when none of the others accepts a connection. ``protocol`` is what the backend speaks: ``http``, ``h2c``
-    or ``ws``. Where ``hosts`` are given (exact, or ``*.`` wildcards), requests go to the host that they name
-    themselves, if one of these covers it.
+    only when none of the others accepts a connection. ``protocol`` is what the backend speaks: ``http``, ``ws``,
+    ``HTTP2`` or ``NEGOTIATED``. Where ``hosts`` are given (exact, or ``*.`` wildcards), requests go to the host
+    that they name themselves, if one of these covers it.
     """
 
     name: str
@@ -34,6 +42,19 @@ class Backend:
     fallback: tuple[Endpoint, ...] = ()
     protocol: str = "http"
     hosts: tuple[str, ...] = ()
+
+    @property
+    def offering(self) -> BackendTLS | None:
+        """Its ``tls`` with the protocols to offer (ALPN, RFC 7301): those of the backend, if they are not narrowed.
+
+        Nothing is offered that is not spoken to it, or it could be chosen.
+        """
+        if self.tls is None:
+            return None
+        spoken, named = _OFFERED.get(self.protocol), self.tls.parameters.alpn
+        if named is not None:
+            spoken = tuple(each for each in named if each in (spoken or ("http/1.1",)))
+        return replace(self.tls, parameters=replace(self.tls.parameters, alpn=spoken))
 
 
 @dataclass(frozen=True, slots=True)

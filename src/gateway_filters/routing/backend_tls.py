@@ -7,7 +7,7 @@ from typing import Literal
 from gateway_filters.routing.certificate import CertificatePair
 
 Version = Literal["1.2", "1.3"]
-SPOKEN = ("http/1.1",)
+SPOKEN = ("h2", "http/1.1")
 """The protocols that may be offered to a backend by ALPN (RFC 7301)."""
 
 _VERSIONS: dict[Version, ssl.TLSVersion] = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}

@@ -18,6 +18,7 @@ from gateway_filters.asgi.shell import HeadApp
 from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, named
+from gateway_filters.message.http2 import require_http2
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.departures import Departures
@@ -116,9 +117,12 @@ class Upstream(Failures):
     unlimited, which ``aclose`` closes. ``tls``: the context for ``https``, by default one that trusts the
     system's CAs. ``server_hostname``: the name asked for and verified in TLS, by default the host.
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait, in seconds.
+    ``http2``: speak HTTP/2 and nothing else (the extra ``http2``), to ``http`` with prior knowledge, to ``https``
+    by ALPN; a context that is given must offer ``h2``.
 
-    Raises ``ConfigurationError`` for anything that is not an origin. A failure before the answer is
-    answered with 502, 503 or 504; one after it aborts the client's connection.
+    Raises ``ConfigurationError`` for anything that is not an origin, and for ``http2`` without its extra or with a
+    ``transport``. A failure before the answer is answered with 502, 503 or 504; one after it aborts the client's
+    connection.
     """
 
     def __init__(
@@ -130,16 +134,22 @@ class Upstream(Failures):
         server_hostname: str | None = None,
         resolve: Resolver | None = None,
         clocks: Clocks = _DEFAULT_CLOCKS,
+        http2: bool = False,
     ) -> None:
         place = _origin(origin, server_hostname, resolve)
+        if http2 and transport is not None:
+            raise ConfigurationError(f"upstream {place} has a transport of its own, which decides about HTTP/2 itself")
         context = client_context() if tls is None and transport is None and place.scheme == "https" else tls
-        super().__init__(
-            BareUpstream(
-                lambda: HttpxTransport(place, transport) if transport else default.transport_to(place, context),
-                name=str(place),
-                clocks=clocks,
-            )
-        )
+        if http2 and context is not None and tls is None:
+            context.set_alpn_protocols(["h2"])
+
+        def connect() -> Transport:
+            if transport is not None:
+                return HttpxTransport(place, transport)
+            make = default.http2_transport_to if http2 else default.transport_to
+            return make(place, context)
+
+        super().__init__(bare_upstream(connect, name=str(place), clocks=clocks, http2=http2))
         self._name = str(place)
         self._given = transport is not None
 
@@ -150,6 +160,16 @@ class Upstream(Failures):
         """Close the connections; a transport that was given stays open. Later requests open new ones."""
         if not self._given:
             await super().aclose()
+
+
+def bare_upstream(connect: Callable[[], Transport], *, name: str, clocks: Clocks, http2: bool = False) -> BareUpstream:
+    """A ``BareUpstream``; one for transports that speak HTTP/2 raises ``ConfigurationError`` without the extra."""
+    if not http2:
+        return BareUpstream(connect, name=name, clocks=clocks)
+    require_http2(f"upstream {name}")
+    from gateway_filters.upstream.http2 import Http2Upstream  # noqa: PLC0415 - it needs an extra
+
+    return Http2Upstream(connect, name=name, clocks=clocks)
 
 
 def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
@@ -191,7 +211,7 @@ async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> N
     if whole is not None:
         client.finish()
     try:
-        await send({"type": "http.response.start", "status": response.status, "headers": _end_to_end(response)})
+        await send({"type": "http.response.start", "status": response.status, "headers": passed_on(response)})
         if whole is None:
             async for chunk in response.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -203,7 +223,7 @@ async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> N
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
 
 
-def _end_to_end(response: IncomingResponse) -> list[tuple[bytes, bytes]]:
+def passed_on(response: IncomingResponse) -> list[tuple[bytes, bytes]]:
     """The headers to pass on, found in one pass: hop-by-hop ones and what ``Connection`` nominates are off."""
     headers: list[tuple[bytes, bytes]] = []
     dropped: frozenset[bytes] = frozenset()

@@ -8,16 +8,32 @@ import ssl
 
 from gateway_filters.upstream.httpx_transport import HttpxTransport, default_transport
 from gateway_filters.upstream.native import NativeTransport
+from gateway_filters.upstream.negotiated import Negotiated
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Transport
 
 
 def transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
     """Our own transport, unlimited; an https origin without a context is one that nobody vouches for."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if tls is None and origin.scheme == "https" else tls
-    return NativeTransport(origin, context, unix=unix)
+    return NativeTransport(origin, _context(origin, tls), unix=unix)
+
+
+def negotiated_transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
+    """Our own transports for origins that say in TLS what they speak."""
+    return Negotiated(http2_transport_to(origin, tls, unix), transport_to(origin, tls, unix))
+
+
+def http2_transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
+    """Our own transport for origins that speak HTTP/2, which needs an extra and is imported only here."""
+    from gateway_filters.upstream.http2 import Http2Transport  # noqa: PLC0415
+
+    return Http2Transport(origin, _context(origin, tls), unix=unix)
 
 
 def through_httpx(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
     """httpx's own transport instead."""
     return HttpxTransport(origin, default_transport(tls, unix))
+
+
+def _context(origin: Origin, tls: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if tls is None and origin.scheme == "https" else tls

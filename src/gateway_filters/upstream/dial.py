@@ -14,10 +14,10 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain, zip_longest
+from typing import cast
 
 from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected
 from gateway_filters.upstream.clocks import NEVER
-from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.resumption import ResumingContext
 
@@ -31,16 +31,23 @@ Places = tuple[tuple[str, int], ...]
 """Hosts and ports that a resolver has named; none where the system resolves."""
 
 
+class Disagreement(NotConnected):
+    """In TLS another protocol was chosen than the one that is spoken here (ALPN)."""
+
+
 class Dialler:
     """Makes connections to ``origin``, or to the socket ``unix`` of this machine; ``tls`` is for https.
 
-    Raises ``ConfigurationError`` for https without a context.
+    ``http2`` says what will be spoken. Raises ``ConfigurationError`` for https without a context.
     """
 
-    def __init__(self, origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> None:
+    def __init__(
+        self, origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None, *, http2: bool = False
+    ) -> None:
         if origin.scheme == "https" and tls is None:
             raise ConfigurationError(f"{origin} needs a TLS context")
         self._origin = origin
+        self._http2 = http2
         self._unix = unix
         self._tls = ResumingContext.of(tls) if tls is not None and origin.scheme == "https" else None
         self._host = origin.host.strip("[]")  # a name or an address, as sockets and TLS write it
@@ -58,10 +65,10 @@ class Dialler:
             raise NotConnected(f"{origin} has no address")
         return named
 
-    async def dial(self, connection: Connection, patience: float, places: Places = ()) -> None:
+    async def dial(self, connection: asyncio.Protocol, patience: float, places: Places = ()) -> None:
         """Connect, TLS included, within ``patience`` seconds, to the first of ``places`` that accepts.
 
-        Raises ``NotConnected`` or ``ConnectTimeout``.
+        Raises ``NotConnected`` (a ``Disagreement`` among others) or ``ConnectTimeout``.
         """
         try:
             async with asyncio.timeout(patience if patience < NEVER else None):
@@ -71,7 +78,7 @@ class Dialler:
         except OSError as error:  # refused, no such name, a failed or refused handshake
             raise NotConnected(f"{self._origin} accepted no connection: {error}") from error
 
-    async def _dial(self, connection: Connection, places: Places) -> None:
+    async def _dial(self, connection: asyncio.Protocol, places: Places) -> None:
         if self._tls is None:
             await self._connect(connection, places)
             return
@@ -81,10 +88,19 @@ class Dialler:
         except BaseException:
             self._tls.forget()
             raise
-        self._tls.keep(transport.get_extra_info("ssl_object"))
+        shaken: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        self._tls.keep(shaken)
+        if (shaken.selected_alpn_protocol() == "h2") is not self._http2:
+            cast("asyncio.Transport", transport).abort()
+            raise Disagreement(f"{self._origin} chose {'HTTP/1.1' if self._http2 else 'HTTP/2'}, which was not meant")
 
     async def _connect(
-        self, connection: Connection, places: Places, *, tls: ssl.SSLContext | None = None, name: str | None = None
+        self,
+        connection: asyncio.Protocol,
+        places: Places,
+        *,
+        tls: ssl.SSLContext | None = None,
+        name: str | None = None,
     ) -> asyncio.BaseTransport:
         loop = asyncio.get_running_loop()
         goodbye = None if tls is None else _GOODBYE

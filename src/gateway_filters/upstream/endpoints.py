@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import count
 
 from gateway_filters.errors import NotConnected
-from gateway_filters.routing import Backend, Endpoint
+from gateway_filters.routing import HTTP2, NEGOTIATED, Backend, Endpoint
 from gateway_filters.upstream import default
-from gateway_filters.upstream.app import BareUpstream
+from gateway_filters.upstream.app import BareUpstream, bare_upstream
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 
@@ -23,7 +23,7 @@ def reach(backend: Backend, *, tls: ssl.SSLContext | None, resolve: Resolver | N
         fallbacks = [_transport(backend, each, tls, resolve) for each in backend.fallback]
         return primaries[0] if len(primaries) == 1 and not fallbacks else FirstReachable(primaries, fallbacks)
 
-    return BareUpstream(connect, name=backend.name, clocks=clocks)
+    return bare_upstream(connect, name=backend.name, clocks=clocks, http2=backend.protocol in (HTTP2, NEGOTIATED))
 
 
 class FirstReachable(Transport):
@@ -63,4 +63,8 @@ def _transport(backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None,
     origin = Origin(scheme, endpoint.host, endpoint.port, hostname, None if endpoint.unix else resolve)
     # A context for TLS or none at all: a backend that asks for TLS is an https origin, which is never reached
     # in plain text.
+    if backend.protocol == HTTP2:
+        return default.http2_transport_to(origin, tls, endpoint.unix)
+    if backend.protocol == NEGOTIATED:
+        return default.negotiated_transport_to(origin, tls, endpoint.unix)
     return default.transport_to(origin, tls, endpoint.unix)

@@ -145,6 +145,10 @@ class Exchange:
         self._queued = 0
         return body
 
+    def trailers(self) -> Headers:
+        """None: those of HTTP/1.1 are dropped."""
+        return ()
+
     def __aiter__(self) -> Self:
         return self
 

@@ -11,7 +11,9 @@ Facts
 
 import asyncio
 import select
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from gateway_filters.errors import ConnectTimeout, NotConnected, UpstreamBusy, UpstreamError
 from gateway_filters.upstream.clocks import NEVER, Patience
@@ -67,7 +69,7 @@ class Pool(Keeper):
         """The idle connection that was used last, if there is one that still stands."""
         while self._idle:
             connection, since = self._idle.popitem()
-            if connection.usable and not (self._loop.time() - since > _SUSPICIOUS_AFTER and _readable(connection)):
+            if connection.usable and not (self._loop.time() - since > _SUSPICIOUS_AFTER and readable(connection)):
                 return connection
             connection.abort()
         return None
@@ -244,7 +246,15 @@ class Pool(Keeper):
             connection.close()
 
 
-def _readable(connection: Connection) -> bool:
+class Socketed(Protocol):
+    """A connection that knows its socket."""
+
+    @abstractmethod
+    def socket_number(self) -> int:
+        """The socket's file descriptor, or -1."""
+
+
+def readable(connection: Socketed) -> bool:
     """Whether there is something to read where nothing is expected: the other side's end, most of all."""
     number = connection.socket_number()
     if number < 0:

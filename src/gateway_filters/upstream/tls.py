@@ -10,7 +10,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.routing import SPOKEN, BackendTLS
+from gateway_filters.routing import BackendTLS
 from gateway_filters.upstream.peer_names import NamedContext
 
 # Where operating systems keep the file with all of their CAs: Debian, Fedora, openSUSE, Alpine and macOS.
@@ -73,9 +73,8 @@ class Contexts:
                 tls.certificate.load_into(context)
         except (ssl.SSLError, ValueError) as error:
             raise ConfigurationError(f"TLS to a backend cannot be set up: {error}") from None
-        offered = [each for each in tls.parameters.alpn or () if each in SPOKEN]
-        if offered:
-            context.set_alpn_protocols(offered)
+        if tls.parameters.alpn:
+            context.set_alpn_protocols(tls.parameters.alpn)
         return context
 
 

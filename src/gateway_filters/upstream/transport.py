@@ -78,6 +78,10 @@ class IncomingResponse(Protocol):
         """After a 101 what the connection has become, which is the caller's from now on; None after any other."""
         return None
 
+    def trailers(self) -> Headers:
+        """The fields behind the body, once that is complete; none where they are dropped, as in HTTP/1.1."""
+        return ()
+
     async def aclose(self) -> None:
         """Give up what is left of the body, and the connection with it, or release the connection."""
         ...

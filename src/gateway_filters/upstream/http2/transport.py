@@ -1,0 +1,148 @@
+"""Our own HTTP/2 client: plain values in, plain values out, over few connections to one origin."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from functools import partial
+
+from hpack.struct import HeaderTuple
+
+from gateway_filters.errors import NotConnected, UpstreamTimeout, UpstreamUnreachable
+from gateway_filters.message.head import IDEMPOTENT
+from gateway_filters.upstream.clocks import Patience, Sweep
+from gateway_filters.upstream.dial import Dialler, Places
+from gateway_filters.upstream.exchange import StaleConnection
+from gateway_filters.upstream.http2.connection import Connection
+from gateway_filters.upstream.http2.exchange import Exchange, Unprocessed
+from gateway_filters.upstream.http2.outbox import Outbox
+from gateway_filters.upstream.http2.pool import Pool
+from gateway_filters.upstream.http2.request_fields import body_length, request_fields
+from gateway_filters.upstream.origin import Origin
+from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
+
+_TRIES = 3
+
+
+class Http2Transport(Transport):
+    """Carries requests to ``origin``, each over a stream of its own.
+
+    ``tls``: the context for an https origin, which must offer ``h2`` (ALPN); a plain one is spoken to in HTTP/2
+    from the first byte. ``unix``: a socket of this machine to connect to instead. At most ``limit`` connections
+    (None: as many as their streams are needed) with at most ``queue`` requests waiting; unused ones close after
+    ``expiry`` seconds. A resolver of the origin's own is asked for each request, and when it names other places
+    than before, the connections to those get no new streams.
+
+    Raises ``ConfigurationError`` for https without a context.
+    """
+
+    def __init__(
+        self,
+        origin: Origin,
+        tls: ssl.SSLContext | None = None,
+        *,
+        unix: str | None = None,
+        limit: int | None = None,
+        queue: int = 1000,
+        expiry: float = 45.0,
+    ) -> None:
+        self._dialler = Dialler(origin, tls, unix, http2=True)
+        self._name = str(origin)
+        self._scheme = origin.scheme.encode()
+        self._resolves = origin.resolve is not None
+        self._limits = (limit, queue, expiry)
+        self._made: _Made | None = None
+
+    @property
+    def pool(self) -> Pool:
+        """The connections in the running event loop."""
+        if self._made is None:
+            raise LookupError("nothing has been sent yet")
+        return self._made.pool
+
+    async def send(self, request: OutgoingRequest, clocks: Clocks) -> Exchange:
+        """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
+
+        It is sent once more, as long as its body can be, when the upstream vouches that it has not processed it,
+        or when it is idempotent and a kept connection was lost before anything came back.
+        """
+        fields = request_fields(request, self._scheme)
+        outbox, pieces = _outbox(request)
+        patience = Patience.of(clocks)
+        made = self._place(await self._dialler.places() if self._resolves else ())
+        exchange = Exchange(self._name, made.sweep, patience, outbox, bodiless=request.method == "HEAD")
+        try:
+            exchange.begin(await self._connection(made.pool, patience), fields)
+            if pieces is not None:
+                exchange.feed(pieces)
+            try:
+                return await exchange.answered()
+            except (Unprocessed, StaleConnection) as error:
+                if not _repeatable(request, error) or not exchange.rewind():
+                    raise
+            return await self._again(exchange, made.pool, fields, fed=pieces is not None)
+        except BaseException:
+            exchange.abandon()
+            raise
+
+    async def aclose(self) -> None:
+        """Close all connections; later requests open new ones."""
+        if self._made is not None:
+            made, self._made = self._made, None
+            await made.pool.aclose()
+
+    async def _again(self, exchange: Exchange, pool: Pool, fields: list[HeaderTuple], *, fed: bool) -> Exchange:
+        try:
+            connection = await self._connection(pool, exchange.patience)
+        except NotConnected as error:
+            if fed:  # who tries another place would send what is left of the body
+                kind = UpstreamTimeout if isinstance(error, UpstreamTimeout) else UpstreamUnreachable
+                raise kind(str(error)) from error
+            raise
+        exchange.begin(connection, fields)
+        return await exchange.answered()
+
+    async def _connection(self, pool: Pool, patience: Patience) -> Connection:
+        # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
+        for _ in range(_TRIES):
+            connection = pool.take() or await pool.wait(patience)
+            if connection.usable:
+                return connection
+            connection.unpromise()
+        raise UpstreamUnreachable(f"{self._name} closes every connection at once")
+
+    def _place(self, places: Places) -> "_Made":
+        loop, made = asyncio.get_running_loop(), self._made
+        # Connections belong to a loop; one that is gone (a test's, say) has taken its connections with it.
+        if made is None or made.loop is not loop:
+            made = self._made = _Made(loop, Sweep(loop), places, self._pool(places))
+        elif made.places != places:
+            made.pool.retire()
+            made = self._made = _Made(loop, made.sweep, places, self._pool(places))
+        return made
+
+    def _pool(self, places: Places) -> Pool:
+        limit, queue, expiry = self._limits
+        dial = partial(self._dialler.dial, places=places)
+        return Pool(dial, name=self._name, limit=limit, queue=queue, expiry=expiry)
+
+
+@dataclass(slots=True)
+class _Made:
+    loop: asyncio.AbstractEventLoop
+    sweep: Sweep
+    places: Places
+    pool: Pool
+
+
+def _outbox(request: OutgoingRequest) -> tuple[Outbox, AsyncIterator[bytes] | None]:
+    outbox = Outbox(body_length(request))
+    if request.body is not None and not isinstance(request.body, bytes):
+        return outbox, request.body
+    outbox.put(request.body or b"")
+    outbox.close()
+    return outbox, None
+
+
+def _repeatable(request: OutgoingRequest, error: UpstreamUnreachable) -> bool:
+    return isinstance(error, Unprocessed) or (request.repeat and request.method in IDEMPOTENT)

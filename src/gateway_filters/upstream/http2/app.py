@@ -38,16 +38,16 @@ class Http2Upstream(BareUpstream):
                 await self.aclose()
 
     async def _stream(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
-        transport, departures = self._tools()
+        made, task = self._here()
         passing = relay_with_trailers if _TRAILERS in scope.get("extensions", ()) else relay
-        with ClientSide(receive, departures) as client:
+        with ClientSide(receive, made.departures, task) as client:
             headers, framing = forwarded(head)
             headers += [pair for pair in head.headers if pair[0] == b"te"]
             if framing is None and head.method not in _MOSTLY_BODILESS:
                 framing = "chunked"
             framing, body = await client.body(framing)
             request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
-            await passing(await transport.send(request, self._clocks), send, client)
+            await passing(await made.transport.send(request, self._clocks), send, client)
 
 
 async def relay_with_trailers(response: IncomingResponse, send: Send, client: ClientSide) -> None:

@@ -168,4 +168,4 @@ spec:
 
 def documents(*texts: str) -> str:
     """Several documents as one file."""
-    return "---".join(texts)
+    return "\n---\n".join(texts)

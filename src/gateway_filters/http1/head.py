@@ -27,7 +27,7 @@ class Refused(Exception):
 def check_head(version: str, method: str, target: bytes, headers: Pairs) -> None:
     """Raises ``Refused`` for a head that must not be served; names of ``headers`` are in lower case."""
     if version != "1.1":
-        raise Refused(426 if version == "1.0" else 505, f"HTTP/{version}")
+        raise Refused(426 if version in ("0.9", "1.0") else 505, f"HTTP/{version}")
     if method in _TRACES:
         raise Refused(405, "a method that echoes")
     if method == "CONNECT" or _ORIGIN_FORM.fullmatch(target) is None:

@@ -245,7 +245,10 @@ class GatewayProtocol(HttpToolsProtocol):
         self.scope = cast("Any", scope)
         if self._is_upgrade():
             return
-        keep_alive = self.parser.should_keep_alive() and not self.parser.should_upgrade()
+        upgrade = self.parser.should_upgrade()
+        if upgrade and self._get_upgrade() != b"h2c":  # which may be passed over (RFC 9113 3.1)
+            raise Refused(403, "an upgrade to something that is not spoken here")
+        keep_alive = self.parser.should_keep_alive() and not upgrade
         expects = any(name == b"expect" for name, _ in self.headers)
         self._newest = cycle = Cycle(self, scope, body=None, keep_alive=keep_alive, expects=expects)
         if self.cycle is None or self.cycle.response_complete:

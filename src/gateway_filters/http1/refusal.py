@@ -9,6 +9,7 @@ _log = logging.getLogger("gateway_filters.run")
 
 _WORDS = {
     400: "The request is malformed.",
+    403: "The request is not permitted.",
     405: "The method is not allowed.",
     408: "The request took too long.",
     413: "The request body is too large.",

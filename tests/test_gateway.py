@@ -6,6 +6,7 @@ import logging
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -249,18 +250,18 @@ async def test_an_endpoint_that_is_down(network: Network, down: set[str], status
 @pytest.mark.parametrize(
     ("down", "expected"),
     [
-        pytest.param(set[str](), "a.test", id="unused while the others accept"),
-        pytest.param({"a.test"}, "c.test", id="used when no other accepts"),
+        pytest.param({"a.test"}, "b.test:8080", id="unused while one other accepts"),
+        pytest.param({"a.test", "b.test"}, "c.test:80", id="used when no other accepts"),
     ],
 )
 async def test_fallback(network: Network, down: set[str], expected: str) -> None:
-    """Fallback endpoints get requests only when none of the others accepts a connection."""
+    """A fallback gets requests only when no endpoint of any other backend accepts a connection."""
     network.down = down
-    backend = Backend("b", (Endpoint("a.test", 80),), fallback=(Endpoint("c.test", 80),))
-    gateway = Gateway([route("/v1", backend)])
+    backends = (SPREAD, Backend("c", (Endpoint("c.test", 80),), fallback=True))
+    gateway = Gateway([replace(route("/v1"), backends=tuple(map(WeightedBackend, backends)))])
     for _ in range(4):
         await exchange(gateway, http_scope("/v1"))
-    assert network.shares() == {f"{expected}:80": 4}
+    assert network.shares() == {expected: 4}
 
 
 async def test_how_a_backend_is_reached(network: Network) -> None:

@@ -46,10 +46,11 @@ KEYS = (
 class Reading(Inner):
     """Reads the whole body before it answers, and keeps it."""
 
-    def __init__(self, status: int = 200) -> None:
+    def __init__(self, status: int = 200, *, echo: bool = True) -> None:
         super().__init__()
         self.bodies: list[bytes | None] = []
         self._status = status
+        self._echo = echo
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scopes.append(scope)
@@ -62,7 +63,7 @@ class Reading(Inner):
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.bodies.append(body)
         await send({"type": "http.response.start", "status": self._status, "headers": []})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": body if self._echo else b""})
 
 
 class Failing(Reading):
@@ -254,6 +255,95 @@ async def test_a_copy_that_an_attempt_cuts_short_is_made_again(world: World) -> 
     # The second attempt finds all of the body read, so its copy is whole and the third makes none.
     assert world["copy"].bodies == [None, b"onetwo"]
     assert len(world["main"].scopes) == 3
+
+
+# Fallbacks
+
+RESERVE = Backend("other", (Endpoint("other.test", 80),), fallback=True)
+OWN = CredentialInjection(MemorySecret("reserve-key"), header="X-Api-Key", overwrite=True)
+SESSIONS = pytest.mark.parametrize(
+    "session", [None, SessionPersistence("s")], ids=["without sessions", "with sessions"]
+)
+
+
+@SESSIONS
+async def test_a_fallback_has_steps_and_credentials_of_its_own(
+    session: SessionPersistence | None, world: World
+) -> None:
+    """It gets the request as it was before the steps and credentials of the backend that it stands behind."""
+    world.apps["main"] = Failing(1)
+    first = WeightedBackend(MAIN, 1, (RequestHeaderModifier(add={"X-Step": "main"}), KEYS[1]), (Mirror(COPY),))
+    reserve = WeightedBackend(RESERVE, 1, (RequestHeaderModifier(add={"X-Step": "reserve"}), OWN))
+    route = Route("r", filters=(TOLD, KEYS[0]), backends=(first, reserve), session=session)
+    answer = await world.ask(route, http_scope(method="POST", headers=[(b"content-length", b"6")]), b"one", b"two")
+    assert (answer.status, answer.body) == (200, b"onetwo")
+    (sent,) = world["other"].scopes
+    assert headers(sent, b"x-step") == [b"filter", b"reserve"]
+    assert [headers(sent, name) for name in (b"authorization", b"x-api-key")] == [[b"route-key"], [b"reserve-key"]]
+    assert headers(world["main"].scope, b"x-api-key") == [b"own-key"]
+    assert world["copy"].bodies == [None]
+
+
+@SESSIONS
+async def test_a_fallback_waits(session: SessionPersistence | None, world: World) -> None:
+    """It takes nothing while another backend does, and one without an endpoint takes nothing."""
+    route = Route("r", backends=(WeightedBackend(MAIN), WeightedBackend(RESERVE, 100)), session=session)
+    for _ in range(10):
+        assert (await world.ask(route)).status == 200
+    assert [len(world[name].scopes) for name in ("main", "other")] == [10, 0]
+    empty = Route("r", backends=(WeightedBackend(Backend("main", ())), WeightedBackend(RESERVE)), session=session)
+    assert (await world.ask(empty)).status == 200
+    assert [len(world[name].scopes) for name in ("main", "other")] == [10, 1]
+
+
+async def test_without_a_fallback_a_share_is_a_share(world: World) -> None:
+    """A backend that accepts no connection answers its share of the requests itself."""
+    world.apps["main"] = Failing(1000)
+    route = Route("r", backends=(WeightedBackend(MAIN), WeightedBackend(OTHER)))
+    statuses = [(await world.ask(route)).status for _ in range(40)]
+    assert set(statuses) == {200, 503}
+    assert len(world["other"].scopes) == statuses.count(200)
+
+
+async def test_what_a_service_is_asked_about_is_there_for_the_fallback(world: World) -> None:
+    """However much of the body goes along with the question."""
+    world.apps |= {"main": Failing(1), "auth": Reading(echo=False)}
+    asking = WeightedBackend(MAIN, auth=(ExternalAuth(AUTH, max_body=300_000),))
+    route = Route("r", backends=(asking, WeightedBackend(RESERVE)))
+    pieces = [b"x" * 50_000] * 5
+    answer = await world.ask(route, http_scope(method="POST", headers=[(b"content-length", b"250000")]), *pieces)
+    assert (answer.status, len(answer.body)) == (200, 250_000)
+    assert world["auth"].bodies == world["other"].bodies == [b"".join(pieces)]
+
+
+async def test_a_session_comes_back_to_its_endpoint(world: World) -> None:
+    """A client goes to the fallback while its endpoint accepts no connection, and only then."""
+    two = Backend("main", (Endpoint("one.test", 80), Endpoint("two.test", 80)))
+    reached: list[str] = []
+    down: set[str] = set()
+
+    def upstreams(backend: Backend) -> ASGIApp:
+        name = " ".join(each.host for each in backend.endpoints)
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            if name in down:
+                raise NotConnected("nobody is there")
+            reached.append(name)
+            await Inner()(scope, receive, send)
+
+        return app
+
+    route = Route("r", backends=(WeightedBackend(two), WeightedBackend(RESERVE)), session=SessionPersistence("s"))
+    table = ListenerTable([Listener("listener", 80, routes=(route,))])
+    app = assemble(table, lambda each: route_app(each, upstreams), no_route, lambda head: head)
+    cookie = (await exchange(app, http_scope())).values(b"set-cookie")[0].partition(b";")[0]
+    own = reached[0]
+    down |= {"one.test", "two.test"}
+    assert (await exchange(app, http_scope(headers=[(b"cookie", cookie)]))).status == 200
+    down.clear()
+    for _ in range(5):
+        await exchange(app, http_scope(headers=[(b"cookie", cookie)]))
+    assert reached == [own, "other.test"] + [own] * 5
 
 
 async def test_a_refused_rule_asks_nobody(world: World) -> None:

@@ -14,6 +14,9 @@ CORS -> authorisation -> other filters as listed -> mirrors
   steps of a backend belong to that backend only.
 - *Mirrors* copy a request once, however often it is tried, and before it holds a credential.
 - *Retry* draws a backend for each attempt, and each attempt has its own time.
+- *The choice* of a backend is made again, among the others and then among fallbacks, when it accepts no connection;
+  each brings steps and credentials of its own, and gets the request as it was before those of any other. Without
+  fallbacks it is made once: weights are shares.
 - *Credentials* come last, a rule's before a backend's (which wins): no other filter can copy, rename or
   remove what they inject, and nothing but the upstream ever holds it.
 """
@@ -21,7 +24,7 @@ CORS -> authorisation -> other filters as listed -> mirrors
 import hmac
 import math
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from starlette.types import ASGIApp
@@ -31,12 +34,13 @@ from gateway_filters.asgi.deadline import Deadline
 from gateway_filters.asgi.dispatch import Dispatch
 from gateway_filters.asgi.external_auth import ExternallyAuthorized
 from gateway_filters.asgi.failures import Failures
+from gateway_filters.asgi.fallback import FirstConnected
 from gateway_filters.asgi.filtered import FilteredApp
 from gateway_filters.asgi.mirror import Mirroring
 from gateway_filters.asgi.retry import Retrying
 from gateway_filters.asgi.session import StickyChoice
 from gateway_filters.asgi.shell import Serve, serving
-from gateway_filters.errors import GatewayFiltersError, RouteRefused, UpstreamUnreachable
+from gateway_filters.errors import GatewayFiltersError, NotConnected, RouteRefused
 from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import (
@@ -47,6 +51,7 @@ from gateway_filters.routing import (
     SessionPersistence,
     Unusable,
     WeightedBackend,
+    ranks,
 )
 
 Upstreams = Callable[[Backend], ASGIApp]
@@ -101,8 +106,8 @@ def obstacle(backend: Backend | Unusable) -> GatewayFiltersError | None:
     """Why no request can be sent to a backend; None when one can."""
     if isinstance(backend, Unusable):
         return RouteRefused(backend.reason)
-    if not (backend.endpoints or backend.fallback or backend.hosts):
-        return UpstreamUnreachable(f"backend {backend.name} has no ready endpoint")
+    if not (backend.endpoints or backend.hosts):
+        return NotConnected(f"backend {backend.name} has no ready endpoint")
     return None
 
 
@@ -154,11 +159,21 @@ def _chosen(route: Route, upstreams: Upstreams) -> ASGIApp:
     refused = no_backend(route)
     if refused is not None:
         return FilteredApp(_nowhere, (Refusal(str(refused)),))
-    live = [each for each in route.backends if each.weight > 0]
-    apps = [_sent(route, each, each.backend, upstreams) for each in live]
-    if len(apps) == 1:
-        return apps[0]
-    return WeightedChoice([(app, each.weight) for app, each in zip(apps, live, strict=True)])
+    first, fallbacks = (_weighted(route, rank, upstreams) for rank in ranks(route.backends))
+    return FirstConnected((first, fallbacks), ahead=_ahead(route)) if fallbacks else _choice(first)
+
+
+def _weighted(route: Route, rank: Iterable[WeightedBackend], upstreams: Upstreams) -> list[tuple[ASGIApp, int]]:
+    return [(_sent(route, each, each.backend, upstreams), each.weight) for each in rank if each.weight > 0]
+
+
+def _choice(apps: list[tuple[ASGIApp, int]]) -> ASGIApp:
+    return apps[0][0] if len(apps) == 1 else WeightedChoice(apps)
+
+
+def _ahead(route: Route) -> int:
+    """How much of a body is read before a backend is connected to: services are asked about it."""
+    return max((auth.max_body for each in route.backends for auth in each.auth), default=0)
 
 
 def _sent(route: Route, chosen: WeightedBackend, to: Backend | Unusable, upstreams: Upstreams) -> ASGIApp:
@@ -168,7 +183,8 @@ def _sent(route: Route, chosen: WeightedBackend, to: Backend | Unusable, upstrea
 
 def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> ASGIApp:
     """A session keeps to an endpoint, so each endpoint is a choice of its own."""
-    split = [(each, _endpoints(each.backend)) for each in route.backends]
+    first, fallbacks = ranks(route.backends)
+    split = [(each, _endpoints(each.backend)) for each in first]
     # A backend's weight is divided among its endpoints, in whole numbers.
     whole = math.lcm(*(len(endpoints) for _, endpoints in split))
     choices = [
@@ -176,6 +192,11 @@ def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> 
         for each, endpoints in split
         for name, single in endpoints
     ]
+    reserves = _weighted(route, fallbacks, upstreams)
+    if reserves:
+        # While its endpoint accepts no connection a session is served as others are, and then it comes back.
+        any_of = FirstConnected(([(app, weight) for _, app, weight in choices], reserves), ahead=_ahead(route))
+        choices = [(name, any_of.beginning_with(at), weight) for at, (name, _, weight) in enumerate(choices)]
     return StickyChoice(
         choices,
         name=session.name,

@@ -214,6 +214,13 @@ async def test_a_large_body_is_sent_once(
     assert ("a body of more than 5 bytes cannot be sent again" in caplog.text) is (expected != 500)
 
 
+async def test_a_body_that_came_in_one_piece_is_there_again() -> None:
+    """What is in memory anyway is sent again, however long it is."""
+    app = Scripted(503, 200)
+    assert (await exchange(retrying(app, max_body=5), http_scope(), b"abcdefghi")).status == 200
+    assert app.bodies == [b"abcdefghi"] * 2
+
+
 async def test_a_body_may_outgrow_the_limit_later() -> None:
     """What arrives between two attempts is not lost although it is more than may be kept."""
     bodies: list[bytes] = []

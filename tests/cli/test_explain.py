@@ -92,7 +92,6 @@ def test_the_reference_route_as_data(file: Path, capsys: pytest.CaptureFixture[s
             {
                 "endpoint": "dashscope.aliyuncs.com:443",
                 "url": "https://dashscope.aliyuncs.com/compatible-mode/v1/chat/completions?a=1",
-                "fallback": False,
             }
         ],
         "host": "dashscope.aliyuncs.com",
@@ -603,21 +602,59 @@ def test_what_connection_nominates_is_gone_and_the_path_is_canonical(
     assert seen["backends"][0]["sent"]["headers"] == [["x-kept", "2"]]
 
 
-def test_trust_sockets_and_fallbacks_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A policy's own CAs, an endpoint that is a socket, and endpoints of last resort."""
-    text = manifests(
-        gateway(),
-        route("r", ONE),
-        """
+SOCKET = """
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: Backend
 metadata: {name: one}
-spec: {fallback: true, endpoints: [{unix: {path: /run/one.sock}}]}
-""",
-    )
+spec: {endpoints: [{unix: {path: /run/one.sock}}]}
+"""
+
+
+def _fallback(name: str) -> str:
+    return backend(name, f"{name}.example").replace("spec:", "spec:\n  fallback: true")
+
+
+def test_sockets_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An endpoint that is a socket has a URL all the same."""
+    file.write_text(manifests(gateway(), route("r", ONE), SOCKET))
+    done = command(capsys, "explain", file, "GET", "http://localhost:8080/")
+    assert "URL   http://localhost/ over unix:/run/one.sock\n" in done.out
+
+
+def test_fallbacks_stand_behind_the_others(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They share what nobody else accepts a connection for, each with its own steps."""
+    modifier = ", filters: [{type: URLRewrite, urlRewrite: {hostname: three.example}}]"
+    refs = f"backendRefs: [{to('three', ', weight: 3' + modifier)}, {to('one')}, {to('two')}]"
+    text = manifests(gateway(), route("r", refs), backend("one"), _fallback("two"), _fallback("three"))
     file.write_text(text)
     done = command(capsys, "explain", file, "GET", "http://localhost:8080/")
-    assert "URL   http://localhost/ over unix:/run/one.sock (fallback)\n" in done.out
+    _, _, backends = done.out.partition("\nBackend ")
+    assert (
+        backends
+        == """\
+default/one, 100 %
+  URL   http://one.example/
+  Host  localhost:8080
+  HTTP  1.1
+  TLS   no
+
+Fallback default/three, 75 %
+  URLRewrite(hostname=three.example)
+      authority: localhost:8080 → three.example
+  URL   http://three.example/
+  Host  three.example
+  HTTP  1.1
+  TLS   no
+
+Fallback default/two, 25 %
+  URL   http://two.example/
+  Host  localhost:8080
+  HTTP  1.1
+  TLS   no
+"""
+    )
+    seen = explained(capsys, file, text, "GET", "http://localhost:8080/")
+    assert [each["fallback"] for each in seen["backends"]] == [False, True, True]
 
 
 BAD_REQUESTS = [

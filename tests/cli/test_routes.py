@@ -85,9 +85,22 @@ def test_backends_have_their_weights_and_filters(file: Path, capsys: pytest.Capt
     assert command(capsys, "routes", file).out.endswith("RequestHeaderModifier   default/one (9), default/two (1)\n")
     [listener] = json.loads(command(capsys, "routes", file, "-o", "json").out)
     assert listener["matches"][0]["backends"] == [
-        {"name": "default/one", "weight": 9, "filters": []},
-        {"name": "default/two", "weight": 1, "filters": ["RequestHeaderModifier(remove=[X-A])"]},
+        {"name": "default/one", "weight": 9, "filters": [], "fallback": False},
+        {
+            "name": "default/two",
+            "weight": 1,
+            "filters": ["RequestHeaderModifier(remove=[X-A])"],
+            "fallback": False,
+        },
     ]
+
+
+def test_fallbacks_are_marked(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They stand behind the others, wherever they are listed."""
+    reserve = backend("two").replace("spec:", "spec:\n  fallback: true")
+    refs = f"backendRefs: [{to('two')}, {to('one')}]"
+    file.write_text(manifests(gateway(), route("r", refs), backend("one"), reserve))
+    assert command(capsys, "routes", file).out.endswith("default/one (1), default/two (fallback 1)\n")
 
 
 @pytest.mark.parametrize("level", ["rule", "backendRef"])

@@ -3,14 +3,17 @@
 import asyncio
 import random
 from bisect import bisect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import accumulate
+from typing import TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.shell import HeadApp, serving
 from gateway_filters.message.head import RequestHead
+
+T = TypeVar("T")
 
 
 class WeightedChoice(HeadApp):
@@ -40,3 +43,11 @@ class WeightedChoice(HeadApp):
 
     def _drawn(self) -> int:
         return bisect(self._bounds, self._draw() * self._bounds[-1])
+
+
+def shuffled(weighted: Sequence[tuple[T, int]], draw: Callable[[], float]) -> Iterator[T]:
+    """Everything that has a weight, each drawn by weight among what is left."""
+    left = [each for each in weighted if each[1]]
+    while left:
+        bounds = [*accumulate(weight for _, weight in left)]
+        yield left.pop(bisect(bounds, draw() * bounds[-1]))[0]

@@ -13,10 +13,11 @@ from starlette.types import Message, Receive
 
 
 class Replay:
-    """The request behind ``receive``, kept up to ``limit`` bytes of its body.
+    """The request behind ``receive``, with what was read of its body.
 
     One reader at a time. The first one gets each piece as it arrives; a later one gets in one piece what was
-    read before it. A body that grows over ``limit`` is forgotten as it is read, and is ``whole`` no more.
+    read before it. Who reads on once more than ``limit`` bytes are kept gets the rest, and nothing is kept any
+    more: the body is ``whole`` no more.
     """
 
     def __init__(self, receive: Receive, limit: int) -> None:
@@ -45,7 +46,8 @@ class Replay:
             while position == self._read and told == self._complete:
                 if self._gone:
                     return {"type": "http.disconnect"}
-                if self._forgetting and self._pending is None:
+                if self._passing and self._pending is None:
+                    self._forget()
                     return await self._receive()
                 await self._more()
             piece = self._taken(position)
@@ -57,7 +59,7 @@ class Replay:
     async def departure(self) -> None:
         """Wait until the client has left; reads ahead no more of the body than may be kept."""
         while not self._gone:
-            if self._forgetting:
+            if self._passing:
                 await asyncio.get_running_loop().create_future()  # never done: the caller stops waiting
             await self._more()
 
@@ -71,9 +73,18 @@ class Replay:
     def _taken(self, position: int) -> bytes:
         piece = bytes(self._kept[position - self._forgotten :])
         if self._forgetting:
-            self._forgotten = self._read
-            self._kept.clear()
+            self._forget()
         return piece
+
+    @property
+    def _passing(self) -> bool:
+        """Whether what comes next is not to be kept."""
+        return self._forgetting or (len(self._kept) > self._limit and not self._complete)
+
+    def _forget(self) -> None:
+        self._forgetting = True
+        self._forgotten = self._read
+        self._kept.clear()
 
     async def _more(self) -> None:
         pending = self._pending = self._pending or asyncio.create_task(self._read_one())
@@ -89,4 +100,3 @@ class Replay:
         self._kept += message.get("body", b"")
         self._read = self._forgotten + len(self._kept)
         self._complete = not message.get("more_body", False)
-        self._forgetting = self._forgetting or len(self._kept) > self._limit

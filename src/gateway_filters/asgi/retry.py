@@ -45,8 +45,9 @@ class Retrying(Shell):
 
     Tried again are ``UpstreamUnreachable``, ``UpstreamTimeout`` and answers whose status is in ``codes``, as
     long as nothing of an answer has gone to the client. ``backoff`` seconds, doubled each time, are the least
-    pause; ``draw`` (from 0 up to 1) lengthens it by up to a half. Bodies longer than ``max_body`` bytes are
-    sent once. Raises ``ConfigurationError`` for ``attempts`` below 1 and for a ``backoff`` that is none.
+    pause; ``draw`` (from 0 up to 1) lengthens it by up to a half. A body of which more comes after the first
+    ``max_body`` bytes is sent once. Raises ``ConfigurationError`` for ``attempts`` below 1 and for a ``backoff``
+    that is none.
     """
 
     def __init__(

@@ -12,18 +12,19 @@ from gateway_filters.cli.table import table
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.words import filter_words, hostname_words, match_words, percent
 from gateway_filters.matching.hostname import precedence
-from gateway_filters.routing import Listener, Route, RouteTable
+from gateway_filters.routing import Listener, Route, RouteTable, ranks
 
 _HEAD = ("HOST", "MATCH", "ROUTE", "FILTERS", "BACKENDS")
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A backend of a route, its weight, and the filters that only its requests meet."""
+    """A backend of a route, its weight among those of its rank, and the filters that only its requests meet."""
 
     name: str
     weight: int
     filters: tuple[str, ...]
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +63,11 @@ def rows(listener: Listener) -> Iterator[Row]:
 
 
 def _backends(route: Route, redaction: Redaction) -> Iterator[Backend]:
-    for each in route.backends:
+    first, fallbacks = ranks(route.backends)
+    for each in (*first, *fallbacks):
         injected = (filter_words(step, redaction) for step in credentials(route, each))
-        yield Backend(each.backend.name, each.weight, (*_steps(each, redaction), *injected))
+        filters = (*_steps(each, redaction), *injected)
+        yield Backend(each.backend.name, each.weight, filters, fallback=each in fallbacks)
 
 
 def _steps(stage: Stage, redaction: Redaction) -> Iterator[str]:
@@ -98,5 +101,9 @@ def _cells(row: Row) -> tuple[str, ...]:
     own = (step for backend in row.backends for step in backend.filters)
     names = dict.fromkeys(step.partition("(")[0] for step in (*row.filters, *own))
     weighted = len(row.backends) > 1
-    backends = (f"{each.name} ({each.weight})" if weighted else each.name for each in row.backends)
+    backends = (f"{each.name} ({_share(each)})" if weighted else each.name for each in row.backends)
     return (hostname_words(row.hostname), row.match, row.route, ", ".join(names) or "-", ", ".join(backends) or "-")
+
+
+def _share(backend: Backend) -> str:
+    return f"fallback {backend.weight}" if backend.fallback else str(backend.weight)

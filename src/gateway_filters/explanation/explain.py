@@ -16,6 +16,7 @@ from gateway_filters.explanation.values import (
     Request,
     Rules,
     Sent,
+    Step,
     Target,
 )
 from gateway_filters.matching.hostname import host_of
@@ -31,6 +32,7 @@ from gateway_filters.routing import (
     Route,
     SessionPersistence,
     WeightedBackend,
+    ranks,
 )
 
 _HTTP_VERSIONS = {HTTP2: "2", NEGOTIATED: "2 or 1.1"}
@@ -77,26 +79,33 @@ def _routed(seen: Explanation, route: Route, head: RequestHead, redaction: Redac
 
 
 def _backends(route: Route, head: RequestHead, redaction: Redaction) -> Iterable[BackendPath]:
-    total = sum(each.weight for each in route.backends)
-    for each in route.backends:
-        arrived, steps, answer = walk_all(head, each, redaction)
-        if answer is None:
-            arrived, last, answer = walk(arrived, credentials(route, each), redaction)
-            steps = (*steps, *last)
-        hindered = obstacle(each.backend)
-        if answer is None and hindered is not None:
-            answer = refusal(hindered)
-        sent = _sent(each, arrived, redaction) if answer is None else None
-        yield BackendPath(each.backend.name, each.weight, each.weight / total, steps, sent, answer)
+    first, fallbacks = ranks(route.backends)
+    for each in (*first, *fallbacks):
+        rank = fallbacks if each in fallbacks else first
+        share = each.weight / (sum(one.weight for one in rank) or 1)
+        steps, sent, answer = _path(route, each, head, redaction)
+        yield BackendPath(each.backend.name, each.weight, share, steps, sent, answer, fallback=rank is fallbacks)
+
+
+def _path(
+    route: Route, chosen: WeightedBackend, head: RequestHead, redaction: Redaction
+) -> tuple[tuple[Step, ...], Sent | None, Answer | None]:
+    head, steps, answer = walk_all(head, chosen, redaction)
+    if answer is None:
+        head, last, answer = walk(head, credentials(route, chosen), redaction)
+        steps = (*steps, *last)
+    hindered = obstacle(chosen.backend)
+    if answer is None and hindered is not None:
+        answer = refusal(hindered)
+    return steps, _sent(chosen, head, redaction) if answer is None else None, answer
 
 
 def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> Sent:
     backend = chosen.backend
     assert isinstance(backend, Backend)
     tls = backend.tls
-    places = [*((each, False) for each in backend.endpoints), *((each, True) for each in backend.fallback)]
     return Sent(
-        tuple(_target(endpoint, tls, head, fallback=fallback) for endpoint, fallback in places),
+        tuple(_target(endpoint, tls, head) for endpoint in backend.endpoints),
         head.authority.decode("latin-1"),
         _HTTP_VERSIONS.get(backend.protocol, "1.1"),
         tls is not None,
@@ -106,19 +115,18 @@ def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> S
     )
 
 
-def _target(endpoint: Endpoint, tls: BackendTLS | None, head: RequestHead, *, fallback: bool) -> Target:
+def _target(endpoint: Endpoint, tls: BackendTLS | None, head: RequestHead) -> Target:
     scheme = "http" if tls is None else "https"
     port = "" if endpoint.port == _DEFAULT_PORTS[scheme] else f":{endpoint.port}"
     url = f"{scheme}://{endpoint.host}{port}{head.target.decode('latin-1')}"
-    return Target(f"unix:{endpoint.unix}" if endpoint.unix else f"{endpoint.host}:{endpoint.port}", url, fallback)
+    return Target(f"unix:{endpoint.unix}" if endpoint.unix else f"{endpoint.host}:{endpoint.port}", url)
 
 
 def _asked_for(tls: BackendTLS, backend: Backend, head: RequestHead) -> str:
     """The name in TLS; without one for all, those of the endpoints, or of the host that the request names."""
     if backend.hosts:
         return host_of(head.authority)
-    endpoints = (*backend.endpoints, *backend.fallback)
-    return tls.hostname or ", ".join(dict.fromkeys(each.name or each.host for each in endpoints))
+    return tls.hostname or ", ".join(dict.fromkeys(each.name or each.host for each in backend.endpoints))
 
 
 def _trust(tls: BackendTLS) -> str:

@@ -42,7 +42,8 @@ def _lines(seen: Explanation) -> Iterator[str]:
     if seen.rules is not None:
         yield from _section("Rules", list(_rules(seen.rules)))
     for backend in seen.backends:
-        yield from _section(f"Backend {backend.name}, {percent(backend.share)}", list(_backend(backend)))
+        title = f"{'Fallback' if backend.fallback else 'Backend'} {backend.name}, {percent(backend.share)}"
+        yield from _section(title, list(_backend(backend)))
     if seen.answer is not None:
         yield from _section("Answer", list(_answer(seen.answer)))
 
@@ -96,7 +97,7 @@ def _backend(backend: BackendPath) -> Iterator[str]:
 def _sent(sent: Sent) -> Iterator[str]:
     for target in sent.targets:
         over = f" over {target.endpoint}" if target.endpoint.startswith("unix:") else ""
-        yield f"  URL   {target.url}{over}{' (fallback)' if target.fallback else ''}"
+        yield f"  URL   {target.url}{over}"
     yield f"  Host  {sent.host}"
     yield f"  HTTP  {sent.http_version}"
     yield f"  TLS   {f'SNI {sent.sni}, verified against {sent.trust}' if sent.tls else 'no'}"

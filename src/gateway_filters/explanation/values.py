@@ -75,11 +75,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One place that a backend's requests go to; ``fallback`` ones only when no other takes a connection."""
+    """One place that a backend's requests go to."""
 
     endpoint: str
     url: str
-    fallback: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class BackendPath:
-    """A backend, its share of the requests, its own steps, and what comes of them: sent, or an answer."""
+    """A backend, its share of the requests, its own steps, and what comes of them: sent, or an answer.
+
+    A ``fallback`` shares those requests that no other backend accepts a connection for.
+    """
 
     name: str
     weight: int
@@ -108,6 +110,7 @@ class BackendPath:
     steps: tuple[Step, ...]
     sent: Sent | None
     answer: Answer | None
+    fallback: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """References to backends into backends: endpoints, protocol, and the TLS that a policy asks for."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.grants import granted
@@ -19,7 +18,7 @@ from gateway_filters.gateway_api.tls_policies import UnmetTLSError
 from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.message.http2 import require_http2
-from gateway_filters.routing import HTTP2, NEGOTIATED, Backend, BackendTLS, Endpoint, WeightedBackend
+from gateway_filters.routing import HTTP2, NEGOTIATED, Backend, BackendTLS, Endpoint
 
 _BACKEND_PROTOCOLS = {
     "gateway.envoyproxy.io/h2c": HTTP2,
@@ -29,7 +28,12 @@ _BACKEND_PROTOCOLS = {
 
 
 class UnusableBackendError(Exception):
-    """A reference that no request can be sent to: the condition's reason (empty for none) and a sentence."""
+    """A reference that no request can be sent to: the condition's reason (empty for none) and a sentence.
+
+    ``fallback`` says that it is to a Backend that is one.
+    """
+
+    fallback = False
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -46,52 +50,6 @@ def resolve_backend(context: Context, tls: UpstreamTLS, route: HTTPRoute, ref: B
         sentence = f"no ReferenceGrant allows {ref.kind} {namespace}/{ref.name}"
         raise UnusableBackendError("RefNotPermitted", sentence)
     return read(context, tls, namespace, ref)
-
-
-def with_fallbacks(backends: tuple[WeightedBackend, ...]) -> tuple[WeightedBackend, ...]:
-    """The backends that share the requests: fallback Backends have no share, they stand behind the others.
-
-    Without any other one they stand for themselves (Envoy Gateway: endpoints of a lower priority).
-    """
-    if not any(map(_is_first, backends)):
-        return backends
-    return tuple(_with_reserve(each, backends) if _is_first(each) else each for each in backends if not _waits(each))
-
-
-def stranded(backends: tuple[WeightedBackend, ...]) -> Iterator[str]:
-    """The names of fallback Backends that stand behind none, since they are reached in another way."""
-    firsts = [each for each in backends if _is_first(each)]
-    for each in backends:
-        if firsts and _waits(each) and each.weight and not any(_alike(each, first) for first in firsts):
-            yield each.backend.name
-
-
-def _is_first(each: WeightedBackend) -> bool:
-    return isinstance(each.backend, Backend) and each.weight > 0 and not _waits(each)
-
-
-def _waits(each: WeightedBackend) -> bool:
-    return isinstance(each.backend, Backend) and bool(each.backend.fallback)
-
-
-def _alike(one: WeightedBackend, other: WeightedBackend) -> bool:
-    return (
-        isinstance(one.backend, Backend)
-        and isinstance(other.backend, Backend)
-        and (one.backend.tls, one.backend.protocol, one.filters)
-        == (other.backend.tls, other.backend.protocol, other.filters)
-    )
-
-
-def _with_reserve(first: WeightedBackend, backends: tuple[WeightedBackend, ...]) -> WeightedBackend:
-    assert isinstance(first.backend, Backend)
-    reserve = tuple(
-        endpoint
-        for each in backends
-        if isinstance(each.backend, Backend) and each.weight and _alike(each, first)
-        for endpoint in each.backend.fallback
-    )
-    return replace(first, backend=replace(first.backend, fallback=reserve))
 
 
 def _service(context: Context, tls: UpstreamTLS, namespace: str, ref: BackendObjectReference) -> Backend:
@@ -120,18 +78,25 @@ def _backend(context: Context, tls: UpstreamTLS, namespace: str, ref: BackendObj
     found = context.objects.find(ENVOY_GROUP, "Backend", namespace, ref.name)
     if not isinstance(found, BackendResource):
         raise UnusableBackendError("BackendNotFound", f"Backend {namespace}/{ref.name} does not exist")
-    spec = found.spec
+    try:
+        return _endpoints_or_hosts(context, tls, found)
+    except UnusableBackendError as error:
+        error.fallback = bool(found.spec.fallback)
+        raise
+
+
+def _endpoints_or_hosts(context: Context, tls: UpstreamTLS, found: BackendResource) -> Backend:
+    spec, name = found.spec, qualified(found)
     if spec.type != "Endpoints" and not context.dynamic_hosts:
         # Any host that a client names could be reached.
-        sentence = f"Backend {namespace}/{ref.name} is a DynamicResolver, and no host is allowed for one"
+        sentence = f"Backend {name} is a DynamicResolver, and no host is allowed for one"
         raise UnusableBackendError("UnsupportedValue", sentence)
     own = _met(lambda: tls.to_backend(found))
     protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), _agreed(own))
-    _speaks(protocol, f"Backend {namespace}/{ref.name}", own)
+    _speaks(protocol, f"Backend {name}", own)
     endpoints = tuple(_endpoint(each) for each in spec.endpoints)
     hosts = context.dynamic_hosts if spec.type == "DynamicResolver" else ()
-    backend = Backend(qualified(found), endpoints, own, protocol=protocol, hosts=hosts)
-    return replace(backend, endpoints=(), fallback=endpoints) if spec.fallback else backend
+    return Backend(name, endpoints, own, protocol, hosts, fallback=bool(spec.fallback))
 
 
 _READERS: dict[tuple[str, str], Callable[[Context, UpstreamTLS, str, BackendObjectReference], Backend]] = {

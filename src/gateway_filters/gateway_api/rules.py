@@ -8,7 +8,6 @@ from typing import TypeVar
 from gateway_filters.errors import ConfigurationError, ManifestError
 from gateway_filters.filters import Filter, Refusal, URLRewrite
 from gateway_filters.gateway_api import extensions as _extensions  # adds its row
-from gateway_filters.gateway_api.backends import stranded, with_fallbacks
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import Step, translate_filter
 from gateway_filters.gateway_api.matches import Cookies
@@ -78,7 +77,7 @@ class RuleTranslator:
             filters=_of(Filter, steps),
             mirrors=_of(Mirror, steps),
             auth=_of(ExternalAuth, steps),
-            backends=self._backends(),
+            backends=tuple(self._backend(index, ref) for index, ref in enumerate(rule.backend_refs)),
             timeouts=self._timeouts(),
             retry=self._retry(),
             session=self._session(rule.session_persistence),
@@ -132,13 +131,6 @@ class RuleTranslator:
     def _unsupported(self, location: Location, sentence: str) -> None:
         self._view.unsupported.append(self._context.problem(self._route, location, sentence))
 
-    def _backends(self) -> tuple[WeightedBackend, ...]:
-        backends = tuple(self._backend(index, ref) for index, ref in enumerate(self._rule.backend_refs))
-        for name in stranded(backends):
-            sentence = f"fallback Backend {name} never takes over: its TLS, protocol or filters are not the others'"
-            self._context.problem(self._route, (*self._location, "backendRefs"), sentence)
-        return with_fallbacks(backends)
-
     def _backend(self, index: int, ref: HTTPBackendRef) -> WeightedBackend:
         site = self._site(*self._location, "backendRefs", index)
         steps = self._steps(ref.filters, site.location)
@@ -151,7 +143,7 @@ class RuleTranslator:
         """The rewrite of a hostname of type Backend, which only the chosen backend knows."""
         if isinstance(backend, Unusable) or self._hosts_of_backends.isdisjoint((self._location, location)):
             return
-        hosts = {each.host for each in (*backend.endpoints, *backend.fallback)}
+        hosts = {each.host for each in backend.endpoints}
         if len(hosts) > 1:
             self._unsupported(location, "a hostname of type Backend needs a backend with one host")
         elif hosts:

@@ -41,7 +41,7 @@ class Site:
             sentence = self.context.problem(self.route, self.location, str(error))
             if error.reason:
                 self.unresolved.append((error.reason, sentence))
-            return Unusable(ref.name, sentence)
+            return Unusable(ref.name, sentence, fallback=error.fallback)
 
     def missing(self, reason: str, sentence: str, *below: str | int) -> Refusal:
         """Refuse the requests that would pass a filter that is not there, and say so."""

@@ -7,7 +7,7 @@ from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTL
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.table import RouteTable
-from gateway_filters.routing.weighted import WeightedBackend
+from gateway_filters.routing.weighted import WeightedBackend, ranks
 
 __all__ = [
     "HTTP2",
@@ -33,4 +33,5 @@ __all__ = [
     "Unusable",
     "WeightedBackend",
     "by_socket",
+    "ranks",
 ]

@@ -30,18 +30,18 @@ class Endpoint:
 class Backend:
     """A named upstream.
 
-    Requests go to any of its ``endpoints`` (none: 503), over TLS where ``tls`` is given, and to ``fallback``
-    only when none of the others accepts a connection. ``protocol`` is what the backend speaks: ``http``, ``ws``,
-    ``HTTP2`` or ``NEGOTIATED``. Where ``hosts`` are given (exact, or ``*.`` wildcards), requests go to the host
-    that they name themselves, if one of these covers it.
+    Requests go to any of its ``endpoints`` (none: 503), over TLS where ``tls`` is given. ``protocol`` is what the
+    backend speaks: ``http``, ``ws``, ``HTTP2`` or ``NEGOTIATED``. Where ``hosts`` are given (exact, or ``*.``
+    wildcards), requests go to the host that they name themselves, if one of these covers it. A ``fallback`` gets
+    the requests that no other backend of its rule accepts a connection for.
     """
 
     name: str
     endpoints: tuple[Endpoint, ...]
     tls: BackendTLS | None = None
-    fallback: tuple[Endpoint, ...] = ()
     protocol: str = "http"
     hosts: tuple[str, ...] = ()
+    fallback: bool = False
 
     @property
     def offering(self) -> BackendTLS | None:
@@ -61,8 +61,9 @@ class Backend:
 class Unusable:
     """Stands for a backend that no request can be sent to; its share of the requests is answered with 500.
 
-    ``reason`` is a sentence for the log.
+    ``reason`` is a sentence for the log. A ``fallback`` has no share of what others accept a connection for.
     """
 
     name: str
     reason: str = field(compare=False)
+    fallback: bool = False

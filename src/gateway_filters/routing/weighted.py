@@ -1,5 +1,6 @@
-"""A backend of a rule, with what is its alone."""
+"""The backends of a rule: their shares, their ranks, and what is theirs alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway_filters.filters.filter import Filter
@@ -16,3 +17,17 @@ class WeightedBackend:
     filters: tuple[Filter, ...] = ()
     mirrors: tuple[Mirror, ...] = ()
     auth: tuple[ExternalAuth, ...] = ()
+
+
+Rank = tuple[WeightedBackend, ...]
+
+
+def ranks(backends: Sequence[WeightedBackend]) -> tuple[Rank, Rank]:
+    """The backends that share all requests, and those that share what none of them accepts a connection for.
+
+    Fallbacks share all requests where nothing else could take one (Envoy Gateway: endpoints of a lower priority).
+    """
+    first = tuple(each for each in backends if not each.backend.fallback)
+    if not any(each.weight > 0 and isinstance(each.backend, Backend) for each in first):
+        return tuple(backends), ()
+    return first, tuple(each for each in backends if each.backend.fallback)

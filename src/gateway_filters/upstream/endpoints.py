@@ -19,42 +19,34 @@ def reach(backend: Backend, *, tls: ssl.SSLContext | None, resolve: Resolver | N
     """
 
     def connect() -> Transport:
-        primaries = [_transport(backend, each, tls, resolve) for each in backend.endpoints]
-        fallbacks = [_transport(backend, each, tls, resolve) for each in backend.fallback]
-        return primaries[0] if len(primaries) == 1 and not fallbacks else FirstReachable(primaries, fallbacks)
+        transports = [_transport(backend, each, tls, resolve) for each in backend.endpoints]
+        return transports[0] if len(transports) == 1 else FirstReachable(transports)
 
     return bare_upstream(connect, name=backend.name, clocks=clocks, http2=backend.protocol in (HTTP2, NEGOTIATED))
 
 
 class FirstReachable(Transport):
-    """Endpoints in turn; one that accepts no connection is passed over, and ``fallbacks`` come after all."""
+    """Endpoints, of which there is at least one, in turn; one that accepts no connection is passed over."""
 
-    def __init__(self, primaries: Sequence[Transport], fallbacks: Sequence[Transport]) -> None:
-        self._primaries = tuple(primaries)
-        self._fallbacks = tuple(fallbacks)
+    def __init__(self, transports: Sequence[Transport]) -> None:
+        self._transports = tuple(transports)
         self._turn = count()
 
     async def send(self, request: OutgoingRequest, clocks: Clocks) -> IncomingResponse:
         """Send to the first endpoint that accepts a connection; raises ``NotConnected`` when none does."""
-        transports = (*self._rotated(), *self._fallbacks)
-        for tried, transport in enumerate(transports, 1):
+        start = next(self._turn) % len(self._transports)
+        *others, last = self._transports[start:] + self._transports[:start]
+        for transport in others:
             try:
                 return await transport.send(request, clocks)
             except NotConnected:  # nothing was sent, the body is untouched
-                if tried == len(transports):
-                    raise
-        raise NotConnected("the backend has no endpoint")
+                continue
+        return await last.send(request, clocks)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for transport in (*self._primaries, *self._fallbacks):
+        for transport in self._transports:
             await transport.aclose()
-
-    def _rotated(self) -> tuple[Transport, ...]:
-        if not self._primaries:
-            return ()
-        start = next(self._turn) % len(self._primaries)
-        return self._primaries[start:] + self._primaries[:start]
 
 
 def _transport(backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None, resolve: Resolver | None) -> Transport:

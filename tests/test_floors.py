@@ -22,6 +22,7 @@ FLOORS = {
     "upstream": 3,
     "gateway_api": 3,
     "assembly": 4,
+    "lenient_tls": 4,
     "serving": 5,
     "explanation": 5,
     "frontend_tls": 5,
@@ -47,6 +48,7 @@ LIBRARIES = {
     "pydantic": {"gateway_api"},
     "pydantic_core": {"gateway_api"},
     "joserfc": {"credentials"},
+    "OpenSSL": {"lenient_tls"},
     "re2": {"message"},
     "starlette": {"filters", "asgi", "upstream", "assembly", "serving", "gateway", "sockets", "http1"},
 }

@@ -6,14 +6,14 @@ A Gateway is ours when its GatewayClass is not among the objects or names our co
 from dataclasses import dataclass, field
 
 from gateway_filters.gateway_api.addresses import Addresses, addresses_of, is_address
-from gateway_filters.gateway_api.certificates import authorities_of, certificate_of
+from gateway_filters.gateway_api.certificates import certificate_of
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.documents import Location
+from gateway_filters.gateway_api.listener_tls import lets_anybody_in, listener_tls
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.overlaps import state_overlaps
 from gateway_filters.gateway_api.resources import (
     GATEWAY_GROUP,
-    FrontendValidation,
     Gateway,
     GatewayClass,
     Listener,
@@ -98,21 +98,13 @@ def _gateway(context: Context, gateway: Gateway) -> GatewayView:
     view.shown = _shown(context, gateway, view.conditions)
     if gateway.spec.infrastructure and gateway.spec.infrastructure.parameters_ref:
         view.conditions.fail("Accepted", "InvalidParameters", "parametersRef of infrastructure is not supported")
-    if any(each.mode == "AllowInsecureFallback" for each in _validations(gateway)):
+    if lets_anybody_in(gateway):
         view.conditions.state("InsecureFrontendValidationMode", "ConfigurationChanged")
     view.listeners = [
         _listener(context, gateway, view, each, ("spec", "listeners", index))
         for index, each in enumerate(gateway.spec.listeners)
     ]
     return view
-
-
-def _validations(gateway: Gateway) -> list[FrontendValidation]:
-    frontend = gateway.spec.tls and gateway.spec.tls.frontend
-    if not frontend:
-        return []
-    written = [frontend.default.validation, *(each.tls.validation for each in frontend.per_port)]
-    return [each for each in written if each is not None]
 
 
 def _shown(context: Context, gateway: Gateway, conditions: Conditions) -> Shown:
@@ -156,7 +148,8 @@ def _listener(
         conditions.fail("Accepted", "UnsupportedValue", f"host name {spec.hostname} is an address")
     view.kinds = _kinds(spec, conditions)
     if spec.protocol == "HTTPS":
-        _check_tls(context, view)
+        assert isinstance(gateway.resource, Gateway)
+        view.tls = listener_tls(context, owner, gateway.resource, spec, conditions)
     return view
 
 
@@ -166,35 +159,6 @@ def _kinds(spec: Listener, conditions: Conditions) -> tuple[str, ...]:
     if unknown:
         conditions.fail("ResolvedRefs", "InvalidRouteKinds", f"routes of kind {', '.join(unknown)} are not supported")
     return () if asked and len(unknown) == len(asked) else ("HTTPRoute",)
-
-
-def _check_tls(context: Context, view: ListenerView) -> None:
-    tls = view.spec.tls
-    if tls is None or not tls.certificate_refs:
-        view.conditions.fail("ResolvedRefs", "InvalidCertificateRef", "an HTTPS listener needs certificateRefs")
-        return
-    found = [
-        certificate_of(context, view.owner, ref, view.conditions, "InvalidCertificateRef")
-        for ref in tls.certificate_refs
-    ]
-    pairs = tuple(each for each in found if each is not None)
-    assert isinstance(view.gateway.resource, Gateway)
-    validation = _frontend(view.gateway.resource, view.spec.port)
-    if validation is None:
-        view.tls = ListenerTLS(pairs)
-        return
-    refs = validation.ca_certificate_refs
-    cas = authorities_of(context, view.gateway.resource, refs, view.conditions, "InvalidCACertificateKind")
-    if cas is not None:
-        view.tls = ListenerTLS(pairs, cas, clients_required=validation.mode == "AllowValidOnly")
-
-
-def _frontend(gateway: Gateway, port: int) -> FrontendValidation | None:
-    frontend = gateway.spec.tls and gateway.spec.tls.frontend
-    if not frontend:
-        return None
-    own = next((each.tls for each in frontend.per_port if each.port == port), frontend.default)
-    return own.validation
 
 
 def _settle_conflicts(views: list[GatewayView]) -> None:
@@ -210,7 +174,7 @@ def _settle_conflicts(views: list[GatewayView]) -> None:
 
 def _settle(listener: ListenerView, earlier: list[ListenerView]) -> None:
     for other in earlier:
-        reason = _conflict(listener.spec, other.spec)
+        reason = _conflict(listener, other)
         if reason is None:
             continue
         _lose(listener, reason, other)
@@ -233,10 +197,12 @@ def _compare_hostnames(views: list[GatewayView]) -> None:
         state_overlaps(named)
 
 
-def _conflict(one: Listener, other: Listener) -> str | None:
-    if one.protocol != other.protocol:
+def _conflict(one: ListenerView, other: ListenerView) -> str | None:
+    if one.spec.protocol != other.spec.protocol:
         return "ProtocolConflict"
-    return "HostnameConflict" if one.hostname == other.hostname else None
+    if one.spec.hostname == other.spec.hostname:
+        return "HostnameConflict"
+    return "ProtocolConflict" if one.tls and other.tls and not one.tls.judges_like(other.tls) else None
 
 
 def _lose(listener: ListenerView, reason: str, other: ListenerView) -> None:

@@ -2,6 +2,8 @@
 
 import ssl
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +16,18 @@ class CertificatePair:
     key: str = field(repr=False)
 
     def load_into(self, context: ssl.SSLContext) -> None:
-        """Add the pair to ``context``; raises ``ssl.SSLError`` or ``ValueError`` where it is none.
+        """Add the pair to ``context``; raises ``ssl.SSLError`` or ``ValueError`` where it is none."""
+        with self.file() as file:
+            context.load_cert_chain(file)
 
-        The ``ssl`` module reads keys from files only: they pass through a folder of the process's own, which
-        goes at once.
+    @contextmanager
+    def file(self) -> Generator[Path]:
+        """The pair as a file, which goes at once; raises ``ValueError`` where it is no text of a file.
+
+        OpenSSL's libraries read chains from files only: they pass through a folder of the process's own.
         """
         with tempfile.TemporaryDirectory(prefix="gateway-filters-") as folder:
             file = Path(folder) / "pair.pem"
             file.touch(mode=0o600)
             file.write_text(f"{self.certificate}\n{self.key}\n")
-            context.load_cert_chain(file)
+            yield file

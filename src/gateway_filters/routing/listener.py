@@ -14,13 +14,17 @@ from gateway_filters.routing.table import RouteTable
 class ListenerTLS:
     """How a listener ends TLS: its certificates, and which certificates of clients it takes.
 
-    ``client_cas`` are the authorities as PEM text, None where no client is asked; ``clients_required`` says
-    that a client without a certificate of theirs is turned away.
+    ``client_cas`` are the authorities as PEM text, None where no client is asked. A client without a certificate
+    of theirs is turned away; without ``clients_required`` clients are asked and let in whatever they show.
     """
 
     certificates: tuple[CertificatePair, ...]
     client_cas: str | None = field(default=None, repr=False)
     clients_required: bool = True
+
+    def judges_like(self, other: "ListenerTLS") -> bool:
+        """Whether both take the same clients' certificates, as all listeners of a socket must."""
+        return (self.client_cas, self.clients_required) == (other.client_cas, other.clients_required)
 
 
 @dataclass(frozen=True, slots=True)

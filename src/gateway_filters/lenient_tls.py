@@ -38,6 +38,7 @@ class LenientConnection:
         self._connection.set_app_data(_Chosen())
         self._incoming = incoming
         self._outgoing = outgoing
+        self._dry = True  # whether all that came in has been made use of
 
     @property
     def chosen(self) -> str | None:
@@ -62,8 +63,8 @@ class LenientConnection:
         return self._through(lambda: self._connection.send(data)) if len(data) else 0
 
     def pending(self) -> int:
-        """How many bytes can be read at once."""
-        return self._connection.pending()
+        """How many bytes can be read at once; one where that takes a try, for uvloop asks before it reads on."""
+        return self._connection.pending() or int(not self._dry)
 
     def unwrap(self) -> None:
         """Say goodbye, and hear the other side's."""
@@ -96,9 +97,11 @@ class LenientConnection:
         """Do something with what has come in, and put out what is to be sent for it."""
         if self._incoming.pending:
             self._connection.bio_write(self._incoming.read())
+            self._dry = False
         try:
             return do()
         except SSL.Error as error:
+            self._dry = self._dry or isinstance(error, SSL.WantReadError)
             raise _as_ssl(error) from None
         finally:
             with suppress(SSL.WantReadError):

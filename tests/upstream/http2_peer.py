@@ -125,13 +125,12 @@ class Peer:
         self.flush()
 
     async def stream_out(self, stream: int, size: int) -> None:
-        """Send that many bytes, as fast as the windows allow, and end."""
+        """Send that many bytes, as fast as the windows allow, and end; raises when the stream has been given up."""
         while size:
-            await self.until(lambda: self.h2.local_flow_control_window(stream) > 0)
+            await self.until(lambda: self.h2.local_flow_control_window(stream) > 0, patience=None)
             piece = min(size, self.h2.local_flow_control_window(stream), 16384)
-            self.h2.send_data(stream, bytes(piece), end_stream=piece == size)
             size -= piece
-            self.flush()
+            self.data(stream, bytes(piece), ends=not size)
             await self.writer.drain()
 
     def flush(self) -> None:

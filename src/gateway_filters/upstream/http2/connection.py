@@ -140,10 +140,9 @@ class Connection(asyncio.Protocol):
 
     def give_up(self, stream: int, code: int = CANCEL) -> None:
         """End a stream before its time; the exchange knows."""
-        self._given_up += 1
+        self._given_up += self._engine.reset(stream, code)
         if self._given_up >= _MOST_GIVEN_UP:
             self.retire()
-        self._engine.reset(stream, code)
         self.flush()
         self._release(stream)
 

@@ -127,10 +127,14 @@ class Engine:
         """The stream is over, or nobody waits for it any more."""
         self._live.discard(stream)
 
-    def reset(self, stream: int, code: int) -> None:
-        """End a stream before its time."""
+    def reset(self, stream: int, code: int) -> bool:
+        """End a stream before its time; False when there is nothing left to end."""
         self._live.discard(stream)
+        known = self._h2.streams.get(stream)
+        if known is None or known.closed:
+            return False
         self._h2.reset_stream(stream, code)
+        return True
 
     def close(self, code: int) -> None:
         """Say goodbye."""

@@ -18,6 +18,7 @@ FLOORS = {
     "matching": 1,
     "secrets": 1,
     "asgi": 2,
+    "http2": 2,
     "routing": 2,
     "upstream": 3,
     "gateway_api": 3,
@@ -27,12 +28,13 @@ FLOORS = {
     "explanation": 5,
     "frontend_tls": 5,
     "http1": 6,
-    "sockets": 7,
+    "negotiation": 7,
+    "sockets": 8,
     "gateway": 6,
-    "runner": 8,
-    "cli": 9,
-    "__init__": 10,
-    "__main__": 10,
+    "runner": 9,
+    "cli": 10,
+    "__init__": 11,
+    "__main__": 11,
 }
 
 # Which rooms may import which library; the standard library is everybody's.
@@ -50,7 +52,7 @@ LIBRARIES = {
     "joserfc": {"credentials"},
     "OpenSSL": {"lenient_tls"},
     "re2": {"message"},
-    "starlette": {"filters", "asgi", "upstream", "assembly", "serving", "gateway", "sockets", "http1"},
+    "starlette": {"filters", "asgi", "upstream", "assembly", "serving", "gateway", "sockets", "http1", "http2", "negotiation"},
 }
 
 # Rooms that another one must not know although it is further down.

@@ -20,7 +20,7 @@ from gateway_filters.routing import CertificatePair, Listener, ListenerTLS
 CHOSEN = "chosen"
 """The attribute of an SSL object that names the host name of the listener it was chosen for."""
 
-ALPN = ("http/1.1",)
+ALPN = ("h2", "http/1.1")
 """The protocols that clients may agree on (RFC 7301), best first."""
 
 Certificates = Sequence[tuple[str | None, tuple[CertificatePair, ...]]]

@@ -9,12 +9,15 @@ from starlette.types import ASGIApp
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
+from gateway_filters.http2 import Http2Limits
+from gateway_filters.negotiation import Negotiation
 
 if TYPE_CHECKING:
     from uvicorn import Server
 
 _BACKLOG = 2048
 _DRAIN_SECONDS = 30
+_HTTP2 = Http2Limits()
 
 
 class Door:
@@ -44,14 +47,18 @@ class Door:
         await self._server.shutdown(sockets=[self._bound])
 
 
-async def open_door(place: tuple[str, int], app: ASGIApp, tls: FrontendTLS | None) -> Door:
+async def open_door(
+    place: tuple[str, int], app: ASGIApp, tls: FrontendTLS | None, *, http2: Http2Limits = _HTTP2
+) -> Door:
     """Bind ``place`` (address and port) and serve ``app`` there, over TLS where ``tls`` is given.
+
+    HTTP/1.1 and, within the limits of ``http2``, HTTP/2: as TLS agrees, or as a client's first bytes show.
 
     Raises ``ConfigurationError`` when the address cannot be bound or uvicorn is not installed.
     """
     address, port = place
     bound = _bind(address, port)
-    server = _server(app, tls)
+    server = _server(app, tls, http2)
     await server.startup(sockets=[bound])
     host = f"[{address}]" if ":" in address else address
     scheme = "http" if tls is None else "https"
@@ -71,7 +78,7 @@ def _bind(address: str, port: int) -> socket.socket:
     return bound
 
 
-def _server(app: ASGIApp, tls: FrontendTLS | None) -> "Server":
+def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits) -> "Server":
     try:
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
 
@@ -80,7 +87,7 @@ def _server(app: ASGIApp, tls: FrontendTLS | None) -> "Server":
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
     config = Config(
         app,
-        http=cast("type[asyncio.Protocol]", partial(GatewayProtocol, watch=Watch())),
+        http=cast("type[asyncio.Protocol]", partial(Negotiation, partial(GatewayProtocol, watch=Watch()), http2)),
         interface="asgi3",
         lifespan="off",
         # The answers are the upstream's: no header of our own.

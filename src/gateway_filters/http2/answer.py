@@ -1,0 +1,152 @@
+"""An answer on its way out: head, body and trailers of one stream, waiting where the client's windows say so."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from gateway_filters.http2.encoder import encoded_fields, encoded_head
+from gateway_filters.http2.outbox import Outbox
+from gateway_filters.http2.static_table import Field
+
+
+class Owner(Protocol):
+    """Whoever wants to know when an answer's last frame is queued."""
+
+    def answered(self, number: int) -> None:
+        """The stream of this number has its whole answer."""
+        ...
+
+
+class Answer:
+    """The sending half of a stream: ``begun`` once it has a head, ``over`` once it has its last frame, or was cut."""
+
+    __slots__ = (
+        "_body",
+        "_ends",
+        "_head",
+        "_outbox",
+        "_owner",
+        "_waiter",
+        "begun",
+        "over",
+        "since",
+        "stream",
+        "waiting",
+        "window",
+    )
+
+    def __init__(self, stream: int, owner: Owner, outbox: Outbox) -> None:
+        self.stream = stream
+        self.window = outbox.stream_window
+        self.waiting = False
+        self.since = 0.0
+        self.begun = False
+        self.over = False
+        self._owner = owner
+        self._outbox = outbox
+        self._head: bytes | None = None
+        self._body: memoryview | None = None
+        self._ends = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def begin(self, status: int, fields: Iterable[Field]) -> None:
+        """The head; it leaves with the body's first piece, at the latest at the end of this turn.
+
+        Raises ``ValueError`` for what HTTP does not have.
+        """
+        self._head = encoded_head(status, fields)
+        self.begun = True
+        self._outbox.put_later(self)
+
+    def hint(self, status: int) -> None:
+        """An answer before the answer, such as 100."""
+        self._outbox.put_block(self.stream, encoded_head(status, ()), end=False)
+
+    async def write(self, data: bytes, *, end: bool) -> None:
+        """Send a piece of the body; returns when there is room for the next one, or never will be.
+
+        Raises ``RuntimeError`` while another piece waits.
+        """
+        if self._body is not None:
+            raise RuntimeError("an answer is sent by one task at a time")
+        if not data or self._outbox.fits(self, len(data)):
+            self._write_now(data, end=end)
+            return
+        self._body, self._ends = memoryview(data), end
+        self._outbox.queue(self)
+        if self.pending():
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = self._body = None
+
+    def end(self, trailers: Iterable[Field] | None = None) -> None:
+        """No more comes but ``trailers``; raises ``ValueError`` for what HTTP does not have."""
+        if trailers is None:
+            self._write_now(b"", end=True)
+            return
+        block = encoded_fields(trailers)
+        self.put_head()
+        self._outbox.put_block(self.stream, block, end=True)
+        self.sent_last()
+
+    def cut(self) -> None:
+        """Nothing more is sent; whoever waits to send is let go."""
+        self.over = True
+        self._head = self._body = None
+        self._wake()
+
+    def stalled(self, moment: float) -> bool:
+        """Whether there was something to send at ``moment``, and the client's windows have been closed since."""
+        return self._body is not None and self._outbox.closed_since(self) < moment
+
+    # The outbox's side
+
+    def put_head(self) -> None:
+        """Queue the head if it still waits."""
+        if self._head is not None:
+            self._put_head(end=False)
+
+    def pending(self) -> int:
+        """How many bytes wait to be sent."""
+        return 0 if self._body is None else len(self._body)
+
+    def take(self, most: int) -> tuple[memoryview, bool]:
+        """The next bytes to be sent, and whether they are the last of the stream."""
+        assert self._body is not None
+        piece, rest = self._body[:most], self._body[most:]
+        if rest:
+            self._body = rest
+            return piece, False
+        self._body = None
+        self._wake()
+        return piece, self._ends
+
+    def sent_last(self) -> None:
+        """The last frame of the stream has been queued."""
+        self.over = True
+        self._owner.answered(self.stream)
+
+    # Inside
+
+    def _write_now(self, data: bytes, *, end: bool) -> None:
+        if not data and not end:
+            return
+        if self._head is not None:
+            self._put_head(end=not data)
+        if not self.over:
+            self._outbox.put_data(self, data, end=end)
+            if end:
+                self.sent_last()
+
+    def _put_head(self, *, end: bool) -> None:
+        block, self._head = self._head, None
+        assert block is not None
+        self._outbox.put_block(self.stream, block, end=end)
+        if end:
+            self.sent_last()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,177 @@
+"""A stream as an ASGI app sees it: ``receive`` and ``send`` for one request."""
+
+import asyncio
+import logging
+from typing import Protocol
+
+from starlette.types import ASGIApp, Message, Scope
+
+from gateway_filters.errors import GatewayFiltersError
+from gateway_filters.http2.answer import Answer
+from gateway_filters.http2.faults import ErrorCode
+from gateway_filters.http2.static_table import Field
+from gateway_filters.http2.upload import Upload
+
+_log = logging.getLogger("gateway_filters")
+_BODILESS = frozenset((204, 304))
+
+
+class Owner(Protocol):
+    """The connection, as far as it concerns a stream."""
+
+    def consumed(self, stream: "Stream", count: int) -> None:
+        """The app has read so many bytes: windows may open."""
+        ...
+
+    def cut(self, stream: "Stream", code: ErrorCode) -> None:
+        """The stream ends here, whatever it was about to say."""
+        ...
+
+
+class Stream:
+    """One request and its answer; ``gone`` once the client has left it or it was cut.
+
+    ``heard``: when something last came of its body.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_expects",
+        "_left",
+        "_owner",
+        "_stirred",
+        "_trailers",
+        "answer",
+        "gone",
+        "heard",
+        "number",
+        "upload",
+    )
+
+    def __init__(self, number: int, owner: Owner, upload: Upload, answer: Answer, *, heard: float) -> None:
+        self.number = number
+        self.upload = upload
+        self.answer = answer
+        self.gone = False
+        self.heard = heard
+        self._owner = owner
+        self._bodiless = self._expects = False
+        self._trailers: list[Field] | None = None
+        self._left: int | None = None
+        self._stirred: asyncio.Event | None = None
+
+    async def run(self, app: ASGIApp, scope: Scope, *, bodiless: bool, expects: bool) -> None:
+        """Call the app. One that fails before its answer is answered for with 500, after that the stream is cut.
+
+        ``bodiless``: whether the answer has no body whatever it says; ``expects``: whether the client waits for 100.
+        """
+        self._bodiless, self._expects = bodiless, expects
+        try:
+            await app(scope, self.receive, self.send)
+            if not self.answer.over:
+                _log.error("an app returned without a whole answer")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's alone
+            _tell(error)
+        finally:
+            self._conclude()
+
+    def refuse(self, status: int) -> None:
+        """Answer with a status and no body."""
+        self.answer.begin(status, ((b"content-length", b"0"),))
+        self.answer.end()
+
+    def silent(self, moment: float) -> bool:
+        """Whether the client has let its body be waited for since ``moment``, and has no answer either."""
+        return self.heard < moment and self.upload.open and not (self.upload.ready or self.answer.begun)
+
+    # ASGI
+
+    async def receive(self) -> Message:
+        """What has come of the body since the last call, or that the client has left or has its answer."""
+        upload, answer = self.upload, self.answer
+        while not (upload.ready or self.gone or answer.over):
+            await self._stir()
+        if self.gone or answer.over:
+            return {"type": "http.disconnect"}
+        body = upload.read()
+        if body:
+            self._owner.consumed(self, len(body))
+        return {"type": "http.request", "body": body, "more_body": upload.open}
+
+    async def send(self, message: Message) -> None:
+        """Send a piece of the answer; waits while the client has no room for it, and does nothing once it has left.
+
+        Raises ``RuntimeError`` or ``ValueError`` for what cannot be sent.
+        """
+        kind = message["type"]
+        if self.gone:
+            return
+        if kind == "http.response.start" and not self.answer.begun:
+            self._begin(message)
+        elif kind == "http.response.body" and self.answer.begun and not self.answer.over:
+            await self._send_body(message.get("body", b""), end=not message.get("more_body", False))
+        elif kind == "http.response.trailers" and self._trailers is not None and not self.answer.over:
+            self._trailers.extend(message.get("headers", ()))
+            if not message.get("more_trailers", False):
+                self.answer.end(self._trailers)
+        else:
+            raise RuntimeError(f"an ASGI message of type {kind!r} cannot be sent now")
+
+    # The connection's side
+
+    def stir(self) -> None:
+        """Something has changed for whoever waits in ``receive``."""
+        if self._stirred is not None:
+            self._stirred.set()
+
+    def leave(self) -> None:
+        """Nobody is there any more."""
+        self.gone = True
+        self.answer.cut()
+        self.stir()
+
+    # Inside
+
+    async def _stir(self) -> None:
+        if self._expects and not self.answer.begun:
+            self.answer.hint(100)
+        self._expects = False
+        if self._stirred is None:
+            self._stirred = asyncio.Event()
+        self._stirred.clear()
+        await self._stirred.wait()
+
+    def _begin(self, message: Message) -> None:
+        fields = [(name, value) for name, value in message.get("headers", ())]
+        status = message["status"]
+        self.answer.begin(status, fields)
+        self._bodiless = self._bodiless or status in _BODILESS
+        if message.get("trailers", False):
+            self._trailers = []
+        for name, value in fields:
+            if name == b"content-length":
+                self._left = int(value)
+
+    async def _send_body(self, data: bytes, *, end: bool) -> None:
+        if self._bodiless:
+            data = b""
+        elif self._left is not None:
+            self._left -= len(data)
+            if self._left < 0 or (end and self._left):
+                raise RuntimeError("the body of an answer is not as long as its Content-Length says")
+        await self.answer.write(data, end=end and self._trailers is None)
+
+    def _conclude(self) -> None:
+        if self.gone or self.answer.over:
+            return
+        if self.answer.begun:
+            self._owner.cut(self, ErrorCode.INTERNAL_ERROR)
+        else:
+            self.refuse(500)
+
+
+def _tell(error: Exception) -> None:
+    if isinstance(error, GatewayFiltersError):
+        _log.error("an answer broke off: %s", error)
+    else:
+        _log.error("an app failed", exc_info=error)

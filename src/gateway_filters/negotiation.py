@@ -1,0 +1,100 @@
+"""Which protocol a connection speaks: over TLS as was agreed in the handshake, else as its first bytes show.
+
+Facts
+- Over TLS the client offers, and ALPN decides (RFC 9113 3.2); without an answer it is HTTP/1.1.
+- In plain text HTTP/2 is spoken by clients that know it beforehand (3.3): its preface is no request of HTTP/1.1.
+- The chosen protocol takes the transport over, so that a connection pays for the choice once.
+"""
+
+import asyncio
+from collections.abc import Callable, MutableSet
+from typing import Any, Protocol, cast
+
+from starlette.types import ASGIApp
+
+from gateway_filters.frontend_tls import CHOSEN
+from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits
+from gateway_filters.serving import LISTENER
+
+
+class _Config(Protocol):
+    loaded_app: ASGIApp
+
+
+class _ServerState(Protocol):
+    connections: MutableSet[Any]
+    tasks: MutableSet[asyncio.Task[None]]
+
+
+class Negotiation(asyncio.Protocol):
+    """The beginning of a connection, made as uvicorn makes its protocols.
+
+    ``http1`` makes the protocol for HTTP/1.1, of the same arguments. Within ``limits.head_seconds`` the first bytes
+    must have come.
+    """
+
+    def __init__(
+        self,
+        http1: Callable[..., asyncio.Protocol],
+        limits: Http2Limits,
+        *,
+        config: _Config,
+        server_state: _ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._http1 = http1
+        self._limits = limits
+        self._config = config
+        self._server_state = server_state
+        self._app_state = app_state
+        self._seen = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Choose at once, over TLS, or wait for the first bytes."""
+        self._transport = cast("asyncio.Transport", transport)
+        secured = transport.get_extra_info("ssl_object")
+        if secured is None:
+            self._server_state.connections.add(self)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._limits.head_seconds, self._transport.abort)
+        else:
+            self._hand_over(http2=secured.selected_alpn_protocol() == "h2")
+
+    def data_received(self, data: bytes) -> None:
+        """Choose, as soon as the bytes leave one choice."""
+        self._seen += data
+        if len(self._seen) < len(PREFACE) and PREFACE.startswith(self._seen):
+            return
+        self.connection_lost(None)
+        self._hand_over(http2=self._seen.startswith(PREFACE)).data_received(self._seen)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It waits no longer."""
+        del exc
+        self._timer.cancel()
+        self._server_state.connections.discard(self)
+
+    def shutdown(self) -> None:
+        """Nothing was asked yet, so nothing is owed."""
+        self._transport.close()
+
+    def _hand_over(self, *, http2: bool) -> asyncio.Protocol:
+        protocol = self._speaking_http2() if http2 else self._speaking_http1()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        return protocol
+
+    def _speaking_http1(self) -> asyncio.Protocol:
+        return self._http1(config=self._config, server_state=self._server_state, app_state=self._app_state)
+
+    def _speaking_http2(self) -> asyncio.Protocol:
+        secured = self._transport.get_extra_info("ssl_object")
+        told = {} if secured is None else {LISTENER: getattr(secured, CHOSEN, None)}
+        return Http2Connection(
+            self._config.loaded_app,
+            self._limits,
+            connections=self._server_state.connections,
+            tasks=self._server_state.tasks,
+            state={**self._app_state, **told},
+        )

@@ -18,12 +18,15 @@ from gateway_filters.serving import LISTENER
 
 
 class _Config(Protocol):
-    loaded_app: ASGIApp
+    @property
+    def loaded_app(self) -> ASGIApp: ...
 
 
 class _ServerState(Protocol):
-    connections: MutableSet[Any]
-    tasks: MutableSet[asyncio.Task[None]]
+    @property
+    def connections(self) -> MutableSet[Any]: ...
+    @property
+    def tasks(self) -> MutableSet[asyncio.Task[None]]: ...
 
 
 class Negotiation(asyncio.Protocol):

@@ -13,7 +13,8 @@ class HeadBlock:
         self.stream = stream
         self.ends = ends
         self._pieces = [block]
-        self._room = limits.header_bytes - len(block)
+        # Twice what may be in it: a head that is too large is told so with 431, if it is not boundless.
+        self._room = 2 * limits.header_bytes - len(block)
         self._left = limits.continuations
 
     def add(self, piece: bytes) -> None:

@@ -1,0 +1,190 @@
+"""http2: floods, each of which ends its own connection and nothing else (T44; faults.md F58)."""
+
+# pyright: reportPrivateUsage=false
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+import pytest
+from h2_peer import GET, POST, Answer, Peer, echo, forever, hello, raw, serving
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    GoAwayFrame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    SettingsFrame,
+)
+from starlette.types import Receive, Scope, Send
+
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.http2 import Http2Limits
+from gateway_filters.http2.faults import ErrorCode
+
+CALM = ErrorCode.ENHANCE_YOUR_CALM
+Flood = Callable[[Peer, int], None]
+
+
+def resets(peer: Peer, index: int) -> None:
+    """Rapid reset (CVE-2023-44487)."""
+    peer.ask(2 * index + 1)
+    peer.reset(2 * index + 1)
+
+
+def provoked(peer: Peer, index: int) -> None:
+    """Its mirror image (CVE-2025-8671)."""
+    peer.ask(2 * index + 1)
+    peer.widen(2 * index + 1, 0)
+
+
+def malformed(peer: Peer, index: int) -> None:
+    """Requests that are none."""
+    peer.ask(2 * index + 1, GET[1:])
+
+
+def padding(peer: Peer, index: int) -> None:
+    """Frames of nothing but padding."""
+    peer.send(DataFrame(1, b"", pad_length=9, flags=["PADDED"]))
+
+
+def _each(send: Callable[[Peer], None]) -> Flood:
+    return lambda peer, _: send(peer)
+
+
+FLOODS = [
+    pytest.param(resets, id="streams that are reset at once"),
+    pytest.param(provoked, id="streams that we are made to reset"),
+    pytest.param(malformed, id="requests that are malformed"),
+    pytest.param(_each(lambda peer: peer.send(PingFrame(0))), id="PING"),
+    pytest.param(_each(lambda peer: peer.send(SettingsFrame(0))), id="SETTINGS"),
+    pytest.param(_each(lambda peer: peer.send(PriorityFrame(1))), id="PRIORITY"),
+    pytest.param(_each(lambda peer: peer.widen(0, 1)), id="WINDOW_UPDATE"),
+    pytest.param(_each(lambda peer: peer.data(1, b"")), id="empty DATA"),
+    pytest.param(padding, id="padding only"),
+    pytest.param(_each(lambda peer: peer.send(GoAwayFrame(0))), id="GOAWAY"),
+    pytest.param(_each(lambda peer: peer.writer.write(raw(99, 0, 0, b""))), id="unknown frames"),
+]
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_flood_ends_its_connection(flood: Flood) -> None:
+    """So many at once are borne, then GOAWAY says why; another client is served all the while."""
+    async with (
+        serving(forever, resets=50, chatter=100) as server,
+        server.connected() as peer,
+        server.connected() as other,
+    ):
+        if flood not in (resets, provoked, malformed):
+            peer.ask(1, POST, end=False)
+        for index in range(2000):
+            flood(peer, index)
+            if index % 100 == 0:
+                await asyncio.sleep(0)
+        assert await peer.goaway() == CALM
+        other.ask(1)
+        await other.settle()
+        assert other.answers.get(1, Answer()).reset is None
+
+
+async def test_a_budget_fills_up_again() -> None:
+    """What is borne at once is not all that is borne."""
+    limits = {"resets": 20, "resets_per_second": 1000, "head_seconds": 0.04}
+    async with serving(forever, **limits) as server, server.connected() as peer:
+        for index in range(60):
+            resets(peer, index)
+            if index % 10 == 9:
+                await asyncio.sleep(0.06)
+        await peer.settle()
+
+
+async def test_windows_may_be_opened_for_what_is_sent() -> None:
+    """A client that takes a large answer in small pieces is no flood."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 400})
+
+    async with serving(app, chatter=20) as server, server.connected({SettingsFrame.INITIAL_WINDOW_SIZE: 1}) as peer:
+        peer.ask(1)
+        while not peer.answers.setdefault(1, Answer()).ended:
+            if isinstance(await peer.frame(), DataFrame):
+                peer.widen(1, 1)
+                peer.widen(0, 1)
+        assert len(peer.answers[1].body) == 400
+
+
+CONTINUATIONS = [
+    pytest.param([b""] * 50, id="of nothing"),
+    pytest.param([b"\x00\x01a\x01b"] * 50, id="of little"),
+    pytest.param([b"\x00\x01a\x7f\x80\x7f" + b"b" * 16_000] * 10, id="of much"),
+]
+
+
+@pytest.mark.parametrize("pieces", CONTINUATIONS)
+async def test_a_header_block_without_an_end(pieces: Sequence[bytes]) -> None:
+    """Neither frames nor bytes without a limit, and nothing is decoded (CVE-2024-27316)."""
+    async with serving(hello) as server, server.connected() as peer:
+        peer.send(HeadersFrame(1, b"", flags=["END_STREAM"]))
+        peer.send(*(ContinuationFrame(1, piece) for piece in pieces))
+        assert await peer.goaway() == CALM
+
+
+async def test_more_streams_than_are_allowed() -> None:
+    """Those above are refused, safe to be tried again, and the others served."""
+    async with serving(forever, streams=5) as server, server.connected() as peer:
+        settings = await peer.until(SettingsFrame)
+        assert settings.settings[SettingsFrame.MAX_CONCURRENT_STREAMS] == 5
+        for stream in range(1, 15, 2):
+            peer.ask(stream)
+        await peer.settle()
+        refused = [number for number, answer in peer.answers.items() if answer.reset == ErrorCode.REFUSED_STREAM]
+        assert refused == [11, 13]
+
+
+async def test_apps_of_streams_that_were_reset_count_until_they_end() -> None:
+    """Whoever resets cannot have us work on more than twice as much as is allowed."""
+    free = asyncio.Event()
+    running = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal running
+        running += 1
+        await free.wait()
+
+    async with serving(app, streams=5) as server, server.connected() as peer:
+        for index in range(30):
+            resets(peer, index)
+        await peer.settle()
+        assert running == 10
+        free.set()
+
+
+async def test_answers_to_pings_that_nobody_reads() -> None:
+    """They are held back so far, and no further (CVE-2019-9512)."""
+
+    wide = {SettingsFrame.INITIAL_WINDOW_SIZE: 2**31 - 1}
+    async with serving(echo, chatter=10**6, unsent_bytes=10_000) as server, server.silent() as peer:
+        peer.deaf()
+        sock = peer.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.greet(wide)
+        connection = await server.connection()
+        while not connection._closed:
+            peer.send(*[PingFrame(0)] * 1000)
+            await asyncio.sleep(0)
+
+
+LIMITS = [
+    pytest.param({"streams": 0}, "streams of 0 must be above 0", id="no streams"),
+    pytest.param({"idle_seconds": -1}, "idle_seconds of -1 must be above 0", id="less than no time"),
+    pytest.param({"window": 2**31}, "window of 2147483648 is above", id="a window that is too wide"),
+]
+
+
+@pytest.mark.parametrize(("limits", "message"), LIMITS)
+def test_limits_that_cannot_work(limits: dict[str, int], message: str) -> None:
+    """They are refused at construction."""
+    with pytest.raises(ConfigurationError, match=message):
+        Http2Limits(**limits)

@@ -21,6 +21,7 @@ from gateway_filters.gateway_api.loader import Loader
 from gateway_filters.gateway_api.objects import Objects
 from gateway_filters.gateway_api.status_file import write_statuses
 from gateway_filters.gateway_api.translation import Context
+from gateway_filters.http2 import Http2Limits
 from gateway_filters.routing import Listener, Socket, by_socket
 from gateway_filters.secrets import SecretStore
 from gateway_filters.serving import Serving, Snapshot
@@ -35,7 +36,7 @@ class Runner:
 
     ``host`` is the address of Gateways that name none, ``status`` a file for the objects with their status,
     ``secrets`` the store for Secrets that are not among the manifests, ``dynamic_hosts`` what a Backend of type
-    DynamicResolver may reach.
+    DynamicResolver may reach, ``http2`` the limits of connections that speak HTTP/2.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Runner:
         status: Path | None = None,
         secrets: SecretStore | None = None,
         dynamic_hosts: Sequence[str] = (),
+        http2: Http2Limits | None = None,
     ) -> None:
         self._paths = paths
         self._serving = serving
@@ -54,6 +56,7 @@ class Runner:
         self._status = status
         self._secrets = secrets
         self._dynamic_hosts = tuple(dynamic_hosts)
+        self._http2 = http2 or Http2Limits()
         self._loader = Loader(paths)
         self._history = History()
         self._translator = Translator()
@@ -134,7 +137,7 @@ class Runner:
         door = self._doors.get(socket)
         if door is None:
             tls = FrontendTLS(listeners) if listeners[0].protocol == "HTTPS" else None
-            self._doors[socket] = await open_door(socket, self._serving.at(socket), tls)
+            self._doors[socket] = await open_door(socket, self._serving.at(socket), tls, self._http2)
         elif door.tls is not None:
             door.tls.show(listeners)
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _BACKLOG = 2048
 _DRAIN_SECONDS = 30
-_HTTP2 = Http2Limits()
 
 
 class Door:
@@ -47,9 +46,7 @@ class Door:
         await self._server.shutdown(sockets=[self._bound])
 
 
-async def open_door(
-    place: tuple[str, int], app: ASGIApp, tls: FrontendTLS | None, *, http2: Http2Limits = _HTTP2
-) -> Door:
+async def open_door(place: tuple[str, int], app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits) -> Door:
     """Bind ``place`` (address and port) and serve ``app`` there, over TLS where ``tls`` is given.
 
     HTTP/1.1 and, within the limits of ``http2``, HTTP/2: as TLS agrees, or as a client's first bytes show.

@@ -3,10 +3,14 @@
 import argparse
 import logging
 import sys
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 from gateway_filters.asgi.dispatch import no_route
 from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.http2 import Http2Limits
 from gateway_filters.runner import Runner, run
 from gateway_filters.serving import Reached, Serving
 from gateway_filters.upstream import Clocks
@@ -18,6 +22,13 @@ def register(commands: Commands) -> None:
     add_paths(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address of Gateways that name none")
     parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
+    parser.add_argument(
+        "--http2",
+        action="append",
+        default=[],
+        metavar="LIMIT=NUMBER",
+        help="a limit of HTTP/2 connections, such as streams=200; may be given again",
+    )
     parser.set_defaults(run=execute)
 
 
@@ -33,5 +44,21 @@ def execute(options: argparse.Namespace) -> int:
         status=options.status,
         secrets=secrets_of(options),
         dynamic_hosts=options.allow_host,
+        http2=http2_limits(options.http2),
     )
     return run(runner)
+
+
+def http2_limits(given: Iterable[str]) -> Http2Limits:
+    """The limits with those that are ``given`` as ``name=number``; raises ``ConfigurationError`` for what is none."""
+    defaults: dict[str, float] = asdict(Http2Limits())
+    limits: dict[str, float] = {}
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in defaults:
+            raise ConfigurationError(f"--http2 {text}: the limits are {', '.join(defaults)}")
+        try:
+            limits[name] = type(defaults[name])(number)
+        except ValueError:
+            raise ConfigurationError(f"--http2 {text}: {number!r} is no number for {name}") from None
+    return Http2Limits(**limits)  # pyright: ignore[reportArgumentType] - each has the type of its field

@@ -39,14 +39,14 @@ class Http2Limits:
     header_line: int = 16 * 1024
     continuations: int = 16
     resets: int = 500
-    resets_per_second: float = 50
+    resets_per_second: float = 50.0
     chatter: int = 1000
-    chatter_per_second: float = 100
+    chatter_per_second: float = 100.0
     unsent_bytes: int = 64 * 1024
-    head_seconds: float = 10
-    body_seconds: float = 30
-    write_seconds: float = 30
-    idle_seconds: float = 60
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    write_seconds: float = 30.0
+    idle_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -1,0 +1,89 @@
+"""An upstream that answers nothing, or half of it, until it is told to, and knows who is still there."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+
+_EVENT = b"6\r\nevent\n\r\n"
+
+
+class PatientUpstream:
+    """``/events`` gets an event at once and its end after ``release``, all else its answer after ``release``.
+
+    ``open``: the connections that there are; ``seen``: the requests that came.
+    """
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.seen = 0
+        self.port = 0
+        self._loop: asyncio.AbstractEventLoop
+        self._released = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()))
+
+    def release(self) -> None:
+        """Answer everybody."""
+        self._loop.call_soon_threadsafe(self._released.set)
+
+    def until_open(self, count: int, seconds: float = 5) -> None:
+        """Wait until there are exactly so many connections."""
+        end = time.monotonic() + seconds
+        while self.open != count:
+            assert time.monotonic() < end, f"{self.open} connections are open, not {count}"
+            time.sleep(0.01)
+
+    def start(self) -> None:
+        """Listen."""
+        self._thread.start()
+        self._started.wait(5)
+
+    def stop(self) -> None:
+        """Close everything."""
+        self._loop.call_soon_threadsafe(self._stopped.set)
+        self._thread.join()
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024)
+        self.port = server.sockets[0].getsockname()[1]
+        self._started.set()
+        await self._stopped.wait()
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        try:
+            await self._answer(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            self.open -= 1
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        events = b" /events " in await reader.readuntil(b"\r\n\r\n")
+        self.seen += 1
+        if events:
+            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + _EVENT)
+        gone = asyncio.ensure_future(reader.read())
+        released = asyncio.ensure_future(self._released.wait())
+        await asyncio.wait({gone, released}, return_when="FIRST_COMPLETED")
+        released.cancel()
+        if not gone.done():
+            writer.write(b"0\r\n\r\n" if events else b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        await gone
+
+
+@contextmanager
+def patient() -> Generator[PatientUpstream]:
+    """One that is closed in any case."""
+    made = PatientUpstream()
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()

@@ -13,7 +13,9 @@ from typing import Any, Protocol, cast
 from starlette.types import ASGIApp
 
 from gateway_filters.frontend_tls import CHOSEN
-from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits
+from gateway_filters.http1.limits import Limits
+from gateway_filters.http1.refusal import refusal_body
+from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits, Service, Watch
 from gateway_filters.serving import LISTENER
 
 
@@ -29,17 +31,23 @@ class _ServerState(Protocol):
     def tasks(self) -> MutableSet[asyncio.Task[None]]: ...
 
 
+class _Watch(Watch, Protocol):
+    @property
+    def limits(self) -> Limits: ...
+
+
 class Negotiation(asyncio.Protocol):
     """The beginning of a connection, made as uvicorn makes its protocols.
 
-    ``http1`` makes the protocol for HTTP/1.1, of the same arguments. Within ``limits.head_seconds`` the first bytes
-    must have come.
+    ``http1`` makes the protocol for HTTP/1.1, of the same arguments. Nothing needs to come for as long as a connection
+    may be idle; from the first byte on there is as much time as for a head.
     """
 
     def __init__(
         self,
         http1: Callable[..., asyncio.Protocol],
         limits: Http2Limits,
+        watch: _Watch,
         *,
         config: _Config,
         server_state: _ServerState,
@@ -48,6 +56,7 @@ class Negotiation(asyncio.Protocol):
     ) -> None:
         self._http1 = http1
         self._limits = limits
+        self._watch = watch
         self._config = config
         self._server_state = server_state
         self._app_state = app_state
@@ -56,21 +65,24 @@ class Negotiation(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Choose at once, over TLS, or wait for the first bytes."""
         self._transport = cast("asyncio.Transport", transport)
-        secured = transport.get_extra_info("ssl_object")
-        if secured is None:
-            self._server_state.connections.add(self)
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._limits.head_seconds, self._transport.abort)
-        else:
+        secured, connections = transport.get_extra_info("ssl_object"), self._server_state.connections
+        if secured is not None:
             self._hand_over(http2=secured.selected_alpn_protocol() == "h2")
+        elif len(connections) >= self._watch.limits.connections:
+            self._hand_over(http2=False)  # where it is refused, in words that more clients know
+        else:
+            connections.add(self)
+            self._wait(self._limits.idle_seconds)
 
     def data_received(self, data: bytes) -> None:
         """Choose, as soon as the bytes leave one choice."""
-        self._seen += data
-        if len(self._seen) < len(PREFACE) and PREFACE.startswith(self._seen):
-            return
-        self.connection_lost(None)
-        self._hand_over(http2=self._seen.startswith(PREFACE)).data_received(self._seen)
+        first, self._seen = not self._seen, self._seen + data
+        if len(self._seen) >= len(PREFACE) or not PREFACE.startswith(self._seen):
+            self.connection_lost(None)
+            self._hand_over(http2=self._seen.startswith(PREFACE)).data_received(self._seen)
+        elif first:
+            self._timer.cancel()
+            self._wait(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It waits no longer."""
@@ -81,6 +93,9 @@ class Negotiation(asyncio.Protocol):
     def shutdown(self) -> None:
         """Nothing was asked yet, so nothing is owed."""
         self._transport.close()
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
 
     def _hand_over(self, *, http2: bool) -> asyncio.Protocol:
         protocol = self._speaking_http2() if http2 else self._speaking_http1()
@@ -94,10 +109,8 @@ class Negotiation(asyncio.Protocol):
     def _speaking_http2(self) -> asyncio.Protocol:
         secured = self._transport.get_extra_info("ssl_object")
         told = {} if secured is None else {LISTENER: getattr(secured, CHOSEN, None)}
-        return Http2Connection(
-            self._config.loaded_app,
-            self._limits,
-            connections=self._server_state.connections,
-            tasks=self._server_state.tasks,
-            state={**self._app_state, **told},
-        )
+        state = {**self._app_state, **told}
+        server = self._server_state
+        app, words = self._config.loaded_app, refusal_body
+        service = Service(app, self._limits, server.connections, server.tasks, self._watch, words)
+        return Http2Connection(service, state)

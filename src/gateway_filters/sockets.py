@@ -82,9 +82,11 @@ def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits) -> "Serve
         from gateway_filters.http1.protocol import GatewayProtocol, Watch  # noqa: PLC0415 - needs the extra
     except ImportError:
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
+    watch = Watch()
+    speaking = partial(Negotiation, partial(GatewayProtocol, watch=watch), http2, watch)
     config = Config(
         app,
-        http=cast("type[asyncio.Protocol]", partial(Negotiation, partial(GatewayProtocol, watch=Watch()), http2)),
+        http=cast("type[asyncio.Protocol]", speaking),
         interface="asgi3",
         lifespan="off",
         # The answers are the upstream's: no header of our own.

@@ -20,10 +20,11 @@ from hyperframe.frame import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway_filters.http1.limits import Limits
+from gateway_filters.http1.protocol import GatewayProtocol, Watch
 from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits
 from gateway_filters.http2.faults import ErrorCode
 from gateway_filters.negotiation import Negotiation
-from gateway_filters.protocol import GatewayProtocol
 
 Field = tuple[bytes, bytes]
 Kind = TypeVar("Kind", bound=Frame)
@@ -166,7 +167,7 @@ class Server:
 
     def __init__(self, app: ASGIApp, limits: Http2Limits) -> None:
         self.state = State()
-        make = partial(Negotiation, GatewayProtocol, limits)
+        make = partial(Negotiation, GatewayProtocol, limits, Watch(Limits(connections_of_peer=4)))
         self.protocol = partial(make, config=Served(app), server_state=self.state, app_state={})
         self.port = 0
 

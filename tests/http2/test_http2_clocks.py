@@ -24,7 +24,7 @@ SLOW = [
 @pytest.mark.parametrize("sent", SLOW)
 async def test_a_client_that_does_not_come_to_the_point(sent: bytes) -> None:
     """Its time is absolute, however it spends it (T43)."""
-    async with serving(hello, head_seconds=0.2) as server, server.silent() as peer:
+    async with serving(hello, head_seconds=0.2, idle_seconds=0.3) as server, server.silent() as peer:
         peer.writer.write(sent)
         began = time.monotonic()
         await peer.rest()

@@ -117,6 +117,7 @@ FORBIDDEN = [
     pytest.param((b"X-Upper", b"a"), id="a name in upper case"),
     pytest.param((b"", b"a"), id="an empty name"),
     pytest.param((b"a b", b"a"), id="a blank in a name"),
+    pytest.param((b"a_b", b"a"), id="an underscore in a name, which some take for a hyphen"),
     pytest.param((b"a:", b"a"), id="a colon in a name"),
     pytest.param((b":unknown", b"a"), id="an unknown pseudo-header"),
     pytest.param((b"n\xe4me", b"a"), id="a name that is not ASCII"),

@@ -5,6 +5,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
 
 import pytest
 from h2_peer import GET, POST, Answer, Peer, echo, forever, hello, raw, serving
@@ -174,6 +175,22 @@ async def test_answers_to_pings_that_nobody_reads() -> None:
         while not connection._closed:
             peer.send(*[PingFrame(0)] * 1000)
             await asyncio.sleep(0)
+
+
+async def test_more_connections_than_a_peer_may_have() -> None:
+    """One for whom there is no room is told so."""
+    async with serving(hello) as server, AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(server.connected()) for _ in range(5)]
+        for peer in peers[:4]:
+            peer.ask(1)
+            assert (await peer.answer(1)).status == 200
+        assert await peers[4].goaway() == CALM
+        peers[0].writer.close()
+        while len(server.state.connections) > 3:  # noqa: ASYNC110 - sets tell nobody
+            await asyncio.sleep(0.001)
+        async with server.connected() as peer:
+            peer.ask(1)
+            assert (await peer.answer(1)).status == 200
 
 
 LIMITS = [

@@ -106,9 +106,20 @@ def test_the_asterisk_of_options() -> None:
     assert asked([(b":method", b"OPTIONS"), SCHEME, AUTHORITY, (b":path", b"*")]).path == b"*"
 
 
-def test_connect_asks_for_no_path() -> None:
-    """It is a request, of a kind that is refused as a whole."""
-    assert asked([(b":method", b"CONNECT"), AUTHORITY]).method == b"CONNECT"
+REFUSED = [
+    pytest.param([(b":method", b"CONNECT"), AUTHORITY], 405, id="a tunnel, which has no path"),
+    pytest.param([(b":method", b"TRACE"), *HEAD[1:]], 405, id="a method that echoes"),
+    pytest.param([*HEAD, (b"expect", b"something")], 417, id="an expectation"),
+    pytest.param([*HEAD, (b"expect", b"100-Continue")], None, id="an expectation that is met"),
+    pytest.param([*HEAD], None, id="nothing of that"),
+]
+
+
+@pytest.mark.parametrize(("fields", "status"), REFUSED)
+def test_requests_that_are_not_served(fields: list[Field], status: int | None) -> None:
+    """They are requests, and answered."""
+    request = asked(fields)
+    assert (request.refused, request.expects) == (status, request.headers[-1][0] == b"expect" and status is None)
 
 
 @pytest.mark.parametrize("name", [b":path", b"connection", b"transfer-encoding"])

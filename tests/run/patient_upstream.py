@@ -1,6 +1,7 @@
 """An upstream that answers nothing, or half of it, until it is told to, and knows who is still there."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Generator
@@ -12,11 +13,11 @@ _EVENT = b"6\r\nevent\n\r\n"
 class PatientUpstream:
     """``/events`` gets an event at once and its end after ``release``, all else its answer after ``release``.
 
-    ``open``: the connections that there are; ``seen``: the requests that came.
+    ``busy``: the requests whose client is still there; ``seen``: all that came.
     """
 
     def __init__(self) -> None:
-        self.open = 0
+        self.busy = 0
         self.seen = 0
         self.port = 0
         self._loop: asyncio.AbstractEventLoop
@@ -29,11 +30,11 @@ class PatientUpstream:
         """Answer everybody."""
         self._loop.call_soon_threadsafe(self._released.set)
 
-    def until_open(self, count: int, seconds: float = 5) -> None:
-        """Wait until there are exactly so many connections."""
+    def until_abandoned(self, seconds: float = 5) -> None:
+        """Wait until nobody waits for an answer."""
         end = time.monotonic() + seconds
-        while self.open != count:
-            assert time.monotonic() < end, f"{self.open} connections are open, not {count}"
+        while self.busy:
+            assert time.monotonic() < end, f"{self.busy} requests are still waited for"
             time.sleep(0.01)
 
     def start(self) -> None:
@@ -55,18 +56,14 @@ class PatientUpstream:
         server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.open += 1
-        try:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._answer(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            self.open -= 1
-            writer.close()
+        writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         events = b" /events " in await reader.readuntil(b"\r\n\r\n")
         self.seen += 1
+        self.busy += 1
         if events:
             writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + _EVENT)
         gone = asyncio.ensure_future(reader.read())
@@ -76,6 +73,7 @@ class PatientUpstream:
         if not gone.done():
             writer.write(b"0\r\n\r\n" if events else b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
         await gone
+        self.busy -= 1
 
 
 @contextmanager

@@ -25,13 +25,18 @@ _WORDS = {
 
 
 def refusal(status: int, reason: str) -> bytes:
-    """A whole answer that ends the connection: the OpenAI error shape with a request id, which is logged with why."""
-    request_id = secrets.token_hex(8)
-    _log.info("%d to a client: %s [request %s]", status, reason, request_id)
-    kind = "server_error" if status in (500, 503) else "invalid_request_error"
-    error = {"message": _WORDS[status], "type": kind, "param": None, "code": None, "request_id": request_id}
-    body = json.dumps({"error": error}).encode()
+    """A whole answer that ends the connection: ``refusal_body`` in HTTP/1.1."""
+    body = refusal_body(status, reason)
     head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
     more = "upgrade: HTTP/1.1\r\n" if status == 426 else "retry-after: 1\r\n" if status == 503 else ""
     listed = "connection: upgrade, close\r\n" if status == 426 else "connection: close\r\n"
     return f"{head}{more}content-length: {len(body)}\r\n{listed}\r\n".encode() + body
+
+
+def refusal_body(status: int, reason: str) -> bytes:
+    """What a refusal says: the OpenAI error shape with a request id, which is logged with why."""
+    request_id = secrets.token_hex(8)
+    _log.info("%d to a client: %s [request %s]", status, reason, request_id)
+    kind = "server_error" if status in (500, 503) else "invalid_request_error"
+    error = {"message": _WORDS[status], "type": kind, "param": None, "code": None, "request_id": request_id}
+    return json.dumps({"error": error}).encode()

@@ -6,5 +6,6 @@ pure. RFC 9113 and RFC 7541 are meant where a section is named without its RFC.
 
 from gateway_filters.http2.connection import PREFACE, Http2Connection
 from gateway_filters.http2.limits import Http2Limits
+from gateway_filters.http2.service import Service, Watch
 
-__all__ = ["PREFACE", "Http2Connection", "Http2Limits"]
+__all__ = ["PREFACE", "Http2Connection", "Http2Limits", "Service", "Watch"]

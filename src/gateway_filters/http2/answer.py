@@ -58,6 +58,14 @@ class Answer:
         self.begun = True
         self._outbox.put_later(self)
 
+    def reply(self, status: int, body: bytes) -> None:
+        """A whole answer in JSON, at once; without the body where the client has no room for it now."""
+        if not self._outbox.fits(self, len(body)):
+            body = b""
+        fields = (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))
+        self.begin(status, fields if body else ())
+        self._write_now(body, end=True)
+
     def hint(self, status: int) -> None:
         """An answer before the answer, such as 100."""
         self._outbox.put_block(self.stream, encoded_head(status, ()), end=False)

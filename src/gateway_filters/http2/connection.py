@@ -11,17 +11,15 @@ Facts
 import asyncio
 import logging
 import math
-from collections.abc import MutableSet
 from typing import Any, cast
-
-from starlette.types import ASGIApp
 
 from gateway_filters.http2 import frames
 from gateway_filters.http2.faults import ConnectionFault, ErrorCode
-from gateway_filters.http2.limits import LARGEST_WINDOW, Http2Limits
+from gateway_filters.http2.limits import LARGEST_WINDOW
 from gateway_filters.http2.outbox import Outbox
 from gateway_filters.http2.request import Asked
 from gateway_filters.http2.scope import connection_scope, request_scope, secure
+from gateway_filters.http2.service import Service
 from gateway_filters.http2.session import Session
 from gateway_filters.http2.settings import announcement
 from gateway_filters.http2.stream import Stream
@@ -36,25 +34,11 @@ _DRAIN_SECONDS = 1.0
 
 
 class Http2Connection(asyncio.Protocol):
-    """Calls ``app`` for each request of one client.
+    """One client's connection; ``state`` is copied into the scope of each of its requests."""
 
-    ``connections`` and ``tasks`` get what is to be waited for when the server ends, which then calls ``shutdown``;
-    ``state`` is copied into each scope.
-    """
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        limits: Http2Limits,
-        *,
-        connections: MutableSet[Any],
-        tasks: MutableSet[asyncio.Task[None]],
-        state: dict[str, Any],
-    ) -> None:
-        self._app = app
-        self._limits = limits
-        self._connections = connections
-        self._tasks = tasks
+    def __init__(self, service: Service, state: dict[str, Any]) -> None:
+        self._service = service
+        self._limits = limits = service.limits
         self._state = state
         self._loop = asyncio.get_running_loop()
         self._period = limits.shortest_seconds / _LOOKS
@@ -68,17 +52,19 @@ class Http2Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Greet the client."""
         self._transport = cast("asyncio.Transport", transport)
-        self._connections.add(self)
+        self._service.connections.add(self)
         self._scope = connection_scope(transport)
         self._outbox = Outbox(self._loop, self._transport, self._limits)
-        self._session = Session(self._outbox, self._limits, self._serve, self._accept_no_more)
+        self._session = Session(self._outbox, self._limits, self._serve, self._accept_no_more, self._service.words)
         self._looked = self._loop.time()
         self._outbox.now = self._whole_at = self._asked_at = self._read_at = self._looked + self._period
         self._newest = 0
         self._unread = math.inf
         self._timer = self._loop.call_later(self._period, self._look)
         self._outbox.put(announcement(self._limits))
-        if not secure(transport):
+        if not self._service.watch.admit(self._scope["client"], len(self._service.connections)):
+            self._fail(ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many connections"))
+        elif not secure(transport):
             self._fail(ConnectionFault(ErrorCode.INADEQUATE_SECURITY, "the cipher is none for HTTP/2"))
 
     def data_received(self, data: bytes) -> None:
@@ -114,7 +100,8 @@ class Http2Connection(asyncio.Protocol):
         self._closed = True
         self._timer.cancel()
         self._session.streams.abandon_all()
-        self._connections.discard(self)
+        self._service.connections.discard(self)
+        self._service.watch.forget(self._scope["client"])
 
     # The server's side
 
@@ -137,13 +124,13 @@ class Http2Connection(asyncio.Protocol):
 
     def _serve(self, stream: Stream, request: Asked) -> None:
         scope = request_scope(self._scope, request, self._state)
-        running = stream.run(self._app, scope, bodiless=request.method == b"HEAD", expects=request.expects)
+        running = stream.run(self._service.app, scope, expects=request.expects)
         task = self._loop.create_task(running)
-        self._tasks.add(task)
+        self._service.tasks.add(task)
         task.add_done_callback(self._served)
 
     def _served(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        self._service.tasks.discard(task)
         self._session.streams.running -= 1
         if self._draining or self._session.leaving:
             self._close_if_done()

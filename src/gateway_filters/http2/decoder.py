@@ -18,8 +18,8 @@ from gateway_filters.http2.static_table import STATIC, Field
 _TABLE_BYTES = 4096
 _ENTRY_BYTES = 32
 _PSEUDO = frozenset((b":authority", b":method", b":path", b":scheme"))
-# RFC 9110 5.6.2 without upper case (RFC 9113 8.2.1).
-_NAME = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+# RFC 9110 5.6.2 without upper case (RFC 9113 8.2.1), and without "_", which some servers take for "-".
+_NAME = b"!#$%&'*+-.^`|~0123456789abcdefghijklmnopqrstuvwxyz"
 # RFC 9110 5.5: no control characters but the tab.
 _VALUE = bytes((0x09, *range(0x20, 0x7F), *range(0x80, 0x100)))
 _KNOWN = (None, *STATIC)

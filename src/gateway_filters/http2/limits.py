@@ -46,7 +46,7 @@ class Http2Limits:
     head_seconds: float = 10.0
     body_seconds: float = 30.0
     write_seconds: float = 30.0
-    idle_seconds: float = 60.0
+    idle_seconds: float = 75.0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:

@@ -18,14 +18,18 @@ _FORBIDDEN = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"tra
 _SPECIAL = _FORBIDDEN | _REQUIRED | {b":authority", b":status", b"content-length", b"cookie", b"expect", b"host", b"te"}
 _TARGET = bytes(byte for byte in range(0x21, 0x7F) if byte != ord("#"))
 _METHOD = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_REFUSED = frozenset((b"CONNECT", b"TRACE", b"TRACK"))
 _DIGITS = b"0123456789"
 _LONGEST_LENGTH = 18
 
 
 class Asked:
-    """What is asked for: ``headers`` begin with Host; ``length`` is that of the body, None where it is not told."""
+    """What is asked for: ``headers`` begin with Host; ``length`` is that of the body, None where it is not told.
 
-    __slots__ = ("expects", "headers", "length", "method", "path", "query")
+    ``refused`` is the status of a request that is one, but not one that is served.
+    """
+
+    __slots__ = ("expects", "headers", "length", "method", "path", "query", "refused")
 
     def __init__(self, method: bytes, target: bytes, headers: list[Field]) -> None:
         self.method = method
@@ -33,6 +37,7 @@ class Asked:
         self.headers = headers
         self.length: int | None = None
         self.expects = False
+        self.refused = 405 if method in _REFUSED else None
 
 
 def asked(fields: list[Field]) -> Asked:
@@ -92,8 +97,11 @@ def _special(request: Asked, field: Field, hosts: list[bytes], crumbs: list[byte
             raise _malformed("the length is none")
         request.length = int(value)
         request.headers.append(field)
-    elif name == b"expect" or (name == b"te" and value.lower() == b"trailers"):
-        request.expects = request.expects or value.lower() == b"100-continue"
+    elif name == b"expect":
+        request.expects = value.lower() == b"100-continue"
+        request.refused = request.refused or (None if request.expects else 417)
+        request.headers.append(field)
+    elif name == b"te" and value.lower() == b"trailers":
         request.headers.append(field)
     else:
         raise _malformed("a field must not stand here")

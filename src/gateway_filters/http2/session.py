@@ -28,6 +28,8 @@ _PRIORITY_BYTES = 5
 class Session:
     """Takes frames; ``serve`` is called with each request, ``ponged`` when a PING of ours is answered.
 
+    ``words`` gives the body of a refusal, of its status and the reason.
+
     ``last``: the last stream that will be served. ``leaving``: whether the client has said that it leaves. ``only``:
     the kind and the stream of the one frame that may come now: at first SETTINGS (3.4), in a header block its rest.
     """
@@ -38,8 +40,9 @@ class Session:
         limits: Http2Limits,
         serve: Callable[[Stream, Asked], None],
         ponged: Callable[[], None],
+        words: Callable[[int, str], bytes],
     ) -> None:
-        self.streams = Streams(outbox, limits)
+        self.streams = Streams(outbox, limits, words)
         self.last = LARGEST_WINDOW
         self.leaving = False
         self._outbox = outbox
@@ -217,12 +220,13 @@ class Session:
             return
         try:
             request = asked(self._decoder.decode(block))
-        except HeadTooLarge:
-            self.streams.begin(number, None, more=not ends).refuse(431)
+        except HeadTooLarge as error:
+            self.streams.begin(number, None, more=not ends).refuse(431, str(error))
             return
         stream = self.streams.begin(number, request.length, more=not ends)
-        if request.method == b"CONNECT":
-            stream.refuse(405)
+        stream.bodiless = request.method == b"HEAD"
+        if request.refused is not None:
+            stream.refuse(request.refused, "a method or an expectation that is not served")
         else:
             self.streams.running += 1
             self._serve(stream, request)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Scope
@@ -19,6 +20,8 @@ _BODILESS = frozenset((204, 304))
 class Owner(Protocol):
     """The connection, as far as it concerns a stream."""
 
+    words: Callable[[int, str], bytes]
+
     def consumed(self, stream: "Stream", count: int) -> None:
         """The app has read so many bytes: windows may open."""
         ...
@@ -31,17 +34,17 @@ class Owner(Protocol):
 class Stream:
     """One request and its answer; ``gone`` once the client has left it or it was cut.
 
-    ``heard``: when something last came of its body.
+    ``heard``: when something last came of its body. ``bodiless``: whether its answer has no body whatever it says.
     """
 
     __slots__ = (
-        "_bodiless",
         "_expects",
         "_left",
         "_owner",
         "_stirred",
         "_trailers",
         "answer",
+        "bodiless",
         "gone",
         "heard",
         "number",
@@ -55,17 +58,18 @@ class Stream:
         self.gone = False
         self.heard = heard
         self._owner = owner
-        self._bodiless = self._expects = False
+        self.bodiless = False
+        self._expects = False
         self._trailers: list[Field] | None = None
         self._left: int | None = None
         self._stirred: asyncio.Event | None = None
 
-    async def run(self, app: ASGIApp, scope: Scope, *, bodiless: bool, expects: bool) -> None:
+    async def run(self, app: ASGIApp, scope: Scope, *, expects: bool) -> None:
         """Call the app. One that fails before its answer is answered for with 500, after that the stream is cut.
 
-        ``bodiless``: whether the answer has no body whatever it says; ``expects``: whether the client waits for 100.
+        ``expects``: whether the client waits for 100 before it sends a body.
         """
-        self._bodiless, self._expects = bodiless, expects
+        self._expects = expects
         try:
             await app(scope, self.receive, self.send)
             if not self.answer.over:
@@ -75,10 +79,9 @@ class Stream:
         finally:
             self._conclude()
 
-    def refuse(self, status: int) -> None:
-        """Answer with a status and no body."""
-        self.answer.begin(status, ((b"content-length", b"0"),))
-        self.answer.end()
+    def refuse(self, status: int, reason: str) -> None:
+        """Answer for the app; the reason is for the log."""
+        self.answer.reply(status, b"" if self.bodiless else self._owner.words(status, reason))
 
     def silent(self, moment: float) -> bool:
         """Whether the client has let its body be waited for since ``moment``, and has no answer either."""
@@ -145,7 +148,7 @@ class Stream:
         fields = [(name, value) for name, value in message.get("headers", ())]
         status = message["status"]
         self.answer.begin(status, fields)
-        self._bodiless = self._bodiless or status in _BODILESS
+        self.bodiless = self.bodiless or status in _BODILESS
         if message.get("trailers", False):
             self._trailers = []
         for name, value in fields:
@@ -153,7 +156,7 @@ class Stream:
                 self._left = int(value)
 
     async def _send_body(self, data: bytes, *, end: bool) -> None:
-        if self._bodiless:
+        if self.bodiless:
             data = b""
         elif self._left is not None:
             self._left -= len(data)
@@ -167,7 +170,7 @@ class Stream:
         if self.answer.begun:
             self._owner.cut(self, ErrorCode.INTERNAL_ERROR)
         else:
-            self.refuse(500)
+            self.refuse(500, "the app gave no answer")
 
 
 def _tell(error: Exception) -> None:

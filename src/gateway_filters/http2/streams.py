@@ -7,6 +7,8 @@ Facts
 - What nobody will read counts as read: a window that stayed closed for it would close the connection.
 """
 
+from collections.abc import Callable
+
 from gateway_filters.http2.answer import Answer
 from gateway_filters.http2.faults import ConnectionFault, ErrorCode, StreamFault
 from gateway_filters.http2.frames import reset, window_update
@@ -19,9 +21,13 @@ _REMEMBERED = 1000
 
 
 class Streams:
-    """``open`` by number; ``highest``: the last one that came; ``running``: apps that have not ended."""
+    """``open`` by number; ``highest``: the last one that came; ``running``: apps that have not ended.
 
-    def __init__(self, outbox: Outbox, limits: Http2Limits) -> None:
+    ``words`` gives the body of a refusal, of its status and the reason.
+    """
+
+    def __init__(self, outbox: Outbox, limits: Http2Limits, words: Callable[[int, str], bytes]) -> None:
+        self.words = words
         self.open: dict[int, Stream] = {}
         self.highest = 0
         self.running = 0
@@ -96,7 +102,7 @@ class Streams:
             if stream.answer.stalled(now - self._limits.write_seconds):
                 self.refuse(stream.number, ErrorCode.CANCEL)
             elif stream.silent(now - self._limits.body_seconds):
-                stream.refuse(408)
+                stream.refuse(408, "a body stood still")
                 stream.leave()
 
     # What streams and answers tell

@@ -137,6 +137,18 @@ async def test_an_answer_of_trailers_only_is_one_frame() -> None:
         assert isinstance(peer.frames[-1], HeadersFrame)
 
 
+async def test_trailers_that_were_announced_and_are_none() -> None:
+    """The end comes with the body."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": True})
+        await send({"type": "http.response.body", "body": b"message"})
+        await send({"type": "http.response.trailers", "headers": []})
+
+    answer = await answered(app)
+    assert (len(answer.heads), answer.body, answer.ended) == (1, b"message", True)
+
+
 async def test_a_head_does_not_wait_for_its_body() -> None:
     """It leaves at the end of the turn: a stream of events is seen to have begun."""
     begun = asyncio.Event()

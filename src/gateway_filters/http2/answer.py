@@ -89,12 +89,12 @@ class Answer:
             finally:
                 self._waiter = self._body = None
 
-    def end(self, trailers: Iterable[Field] | None = None) -> None:
-        """No more comes but ``trailers``; raises ``ValueError`` for what HTTP does not have."""
-        if trailers is None:
+    def end(self, trailers: Iterable[Field]) -> None:
+        """Send the trailers, and with them the end; raises ``ValueError`` for what HTTP does not have."""
+        block = encoded_fields(trailers)
+        if not block:
             self._write_now(b"", end=True)
             return
-        block = encoded_fields(trailers)
         self.put_head()
         self._outbox.put_block(self.stream, block, end=True)
         self.sent_last()

@@ -1,6 +1,5 @@
 """gateway_api/listener_tls: which clients a listener takes, and listeners that would judge them differently."""
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,22 +10,9 @@ from gateway_filters.gateway_api import listener_tls
 from gateway_filters.gateway_api.load import Translation, translate_files
 from gateway_filters.gateway_api.status import Json
 from gateway_filters.routing import ListenerTLS
+from tls_manifests import bundle, secret
 
 CA, OTHER_CA = trustme.CA(), trustme.CA()
-
-
-def secret(name: str) -> str:
-    """A certificate in a Secret of its name."""
-    leaf = CA.issue_cert(f"{name}.test")
-    chain, key = b"".join(each.bytes() for each in leaf.cert_chain_pems), leaf.private_key_pem.bytes()
-    data = "".join(f"\n  {at}: {base64.b64encode(it).decode()}" for at, it in (("tls.crt", chain), ("tls.key", key)))
-    return f"\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ndata:{data}\n"
-
-
-def bundle(name: str, authority: trustme.CA) -> str:
-    """A CA in a ConfigMap."""
-    text = authority.cert_pem.bytes().decode().replace("\n", "\n    ")
-    return f"\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata:\n  ca.crt: |\n    {text}\n"
 
 
 def validation(cas: str, mode: str = "AllowValidOnly") -> str:
@@ -52,7 +38,7 @@ spec:
 """
 
 
-COMMON = (secret("cert"), bundle("ca", CA), bundle("other", OTHER_CA))
+COMMON = (secret("cert", CA.issue_cert("cert.test")), bundle("ca", CA), bundle("other", OTHER_CA))
 
 
 def translated(folder: Path, *texts: str) -> Translation:

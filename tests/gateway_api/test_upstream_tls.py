@@ -1,6 +1,5 @@
 """gateway_api/upstream_tls: the certificate that is shown to backends, a Gateway's or a Backend's own."""
 
-import base64
 from pathlib import Path
 
 import pytest
@@ -8,19 +7,15 @@ import trustme
 
 from gateway_filters.gateway_api.load import Translation, translate_files
 from gateway_filters.routing import Backend, Route, Unusable
+from tls_manifests import secret
 
 CA = trustme.CA()
 
 
-def secret(name: str, namespace: str = "default") -> tuple[str, str]:
-    """A certificate for a name in a Secret of that name, and its text."""
+def issued(name: str, namespace: str = "default") -> tuple[str, str]:
+    """A certificate in a Secret of its name, and its text."""
     leaf = CA.issue_cert(f"{name}.test")
-    chain, key = (b"".join(each.bytes() for each in leaf.cert_chain_pems), leaf.private_key_pem.bytes())
-    data = "".join(f"\n  {at}: {base64.b64encode(it).decode()}" for at, it in (("tls.crt", chain), ("tls.key", key)))
-    return (
-        f"\n---\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: {namespace}}}\ndata:{data}\n",
-        chain.decode(),
-    )
+    return f"\n---{secret(name, leaf, namespace)}", "".join(each.bytes().decode() for each in leaf.cert_chain_pems)
 
 
 def gateway(name: str, port: int, reference: str = "") -> str:
@@ -91,9 +86,9 @@ spec:
   from: [{group: gateway.networking.k8s.io, kind: Gateway, namespace: default}]
   to: [{group: "", kind: Secret}]
 """
-OWN, OWN_TEXT = secret("backends-own")
-ONES, ONES_TEXT = secret("ones")
-FAR, FAR_TEXT = secret("far", "other")
+OWN, OWN_TEXT = issued("backends-own")
+ONES, ONES_TEXT = issued("ones")
+FAR, FAR_TEXT = issued("far", "other")
 
 
 def translated(folder: Path, *texts: str) -> Translation:

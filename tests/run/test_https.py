@@ -1,6 +1,5 @@
 """``gateway-filters run`` with HTTPS listeners: certificates by name, misdirected requests, clients' certificates."""
 
-import base64
 import http.client
 import socket
 import ssl
@@ -11,6 +10,7 @@ import pytest
 import trustme
 
 from run.gateway_run import NamedServer, backend, documents, free_port, running, upstream
+from tls_manifests import bundle, secret
 
 CA = trustme.CA()
 OTHER_CA = trustme.CA()
@@ -21,14 +21,6 @@ def server() -> Iterator[NamedServer]:
     """An upstream."""
     with upstream("one") as running_server:
         yield running_server
-
-
-def secret(name: str, certificate: trustme.LeafCert) -> str:
-    """A TLS Secret."""
-    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
-    data = {"tls.crt": chain, "tls.key": certificate.private_key_pem.bytes()}
-    lines = "\n".join(f"  {key}: {base64.b64encode(value).decode()}" for key, value in data.items())
-    return f"\napiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\ntype: kubernetes.io/tls\ndata:\n{lines}\n"
 
 
 def listener(name: str, port: int, hostname: str | None = None) -> str:
@@ -157,17 +149,43 @@ def test_a_renewed_certificate_is_shown_and_open_connections_stay(tmp_path: Path
 def test_only_clients_with_a_valid_certificate(tmp_path: Path, server: NamedServer) -> None:
     """``AllowValidOnly``: without a certificate of the right authority there is no HTTP at all."""
     port = free_port()
-    bundle = CA.cert_pem.bytes().decode().replace("\n", "\n    ")
-    authorities = f"\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: cas}}\ndata:\n  ca.crt: |\n    {bundle}\n"
     reference = "{group: '', kind: ConfigMap, name: cas}"
     more = f"  tls: {{frontend: {{default: {{validation: {{caCertificateRefs: [{reference}]}}}}}}}}\n"
-    texts = (gateway(listener("any", port), more=more), ROUTE, backend("b", server), authorities)
+    texts = (gateway(listener("any", port), more=more), ROUTE, backend("b", server), bundle("cas", CA))
     (tmp_path / "all.yaml").write_text(documents(*texts, secret("any", CA.issue_cert("any.test"))))
     with running(tmp_path):
         assert ask(port, "any.test", "any.test", CA.issue_cert("client@any.test"))[0] == 200
         for client in (None, OTHER_CA.issue_cert("client@any.test")):
             with pytest.raises((ssl.SSLError, OSError)):
                 ask(port, "any.test", "any.test", client)
+
+
+def test_clients_come_in_whatever_they_show(tmp_path: Path, server: NamedServer) -> None:
+    """``AllowInsecureFallback``, and back: what counts is what the file says now."""
+    port, file = free_port(), tmp_path / "all.yaml"
+    ours = secret("any", CA.issue_cert("any.test"))
+
+    def version(mode: str) -> str:
+        reference = "{group: '', kind: ConfigMap, name: cas}"
+        validation = f"{{caCertificateRefs: [{reference}], mode: {mode}}}"
+        more = f"  tls: {{frontend: {{default: {{validation: {validation}}}}}}}\n"
+        return documents(
+            gateway(listener("any", port), more=more), ROUTE, backend("b", server), bundle("cas", CA), ours
+        )
+
+    clients = (None, CA.issue_cert("us@any.test"), OTHER_CA.issue_cert("them@any.test"))
+    file.write_text(version("AllowInsecureFallback"))
+    with running(tmp_path) as process:
+        for client in clients:
+            assert ask(port, "any.test", "any.test", client) == (200, {"any.test"})
+        file.write_text(version("AllowValidOnly"))
+        process.wait_for("reloaded")
+        for client in (clients[0], clients[2]):
+            with pytest.raises((ssl.SSLError, OSError)):
+                ask(port, "any.test", "any.test", client)
+        file.write_text(version("AllowInsecureFallback"))
+        process.wait_for("reloaded")
+        assert ask(port, "any.test", "any.test")[0] == 200
 
 
 def test_a_broken_certificate_disables_its_own_listener_only(tmp_path: Path, server: NamedServer) -> None:

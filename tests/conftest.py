@@ -1,5 +1,10 @@
 """What every test shares."""
 
+import os
+
+# Before the package is imported: fingerprints that pages and golden files can show.
+os.environ["GATEWAY_FILTERS_FINGERPRINT_KEY"] = "the key of the examples"
+
 import pytest
 
 

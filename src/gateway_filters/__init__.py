@@ -13,6 +13,7 @@ from gateway_filters.errors import (
     ManifestError,
     PermissionDenied,
     RouteRefused,
+    SecretRevoked,
     SecretUnavailable,
     Unauthenticated,
     UpstreamAborted,
@@ -64,7 +65,7 @@ from gateway_filters.matching import (
 )
 from gateway_filters.message.client import Client
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
-from gateway_filters.message.secret import Secret, SecretSource
+from gateway_filters.message.secret import Secret, SecretSource, SecretState
 from gateway_filters.routing import (
     Backend,
     BackendTLS,
@@ -92,6 +93,7 @@ from gateway_filters.secrets import (
     MemorySecrets,
     MissingSecret,
     SecretStore,
+    VerifiedSecret,
 )
 from gateway_filters.upstream import Clocks, Resolver, Upstream, client_context
 
@@ -173,7 +175,9 @@ __all__ = [
     "RouteRefused",
     "RouteTable",
     "Secret",
+    "SecretRevoked",
     "SecretSource",
+    "SecretState",
     "SecretStore",
     "SecretUnavailable",
     "SessionPersistence",
@@ -191,6 +195,7 @@ __all__ = [
     "UpstreamMalformed",
     "UpstreamTimeout",
     "UpstreamUnreachable",
+    "VerifiedSecret",
     "WeightedBackend",
     "chain",
     "client_context",

@@ -64,6 +64,10 @@ class SecretUnavailable(GatewayError):
     """No usable credential, so no request: names the reference, never the value."""
 
 
+class SecretRevoked(SecretUnavailable):
+    """The source says that the credential is gone or forbidden, so the last good one does not count either."""
+
+
 class UpstreamError(GatewayFiltersError):
     """The upstream's side: the exchange failed before its answer was complete."""
 

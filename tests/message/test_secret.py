@@ -1,10 +1,14 @@
 """Secrets: no way of turning one into text shows it, and nothing unsendable becomes one."""
 
 import copy
+import hashlib
 import json
 import logging
+import os
 import pickle
 import pprint
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.message.secret import Secret, fingerprint
+from gateway_filters.message.secret import FINGERPRINT_KEY, Secret, fingerprint
 
 QUICK = settings(derandomize=True, max_examples=50, deadline=None)
 VALUE = "sk-live-0123456789abcdef"
-LONGEST = 16 * 1024
+LONGEST = 8 * 1024
 
 
 @dataclass
@@ -62,7 +66,7 @@ def test_no_text_of_a_secret_shows_it(print_: Callable[[Secret], str]) -> None:
     """Whichever way a secret becomes text, its value is not in it and its fingerprint is."""
     secret = Secret(VALUE)
     assert not _shows(print_(secret))
-    assert secret.fingerprint in print_(secret)
+    assert secret.fingerprint in print_(secret) and "***" in print_(secret)
 
 
 def test_no_log_line_shows_a_secret(caplog: pytest.LogCaptureFixture) -> None:
@@ -214,10 +218,30 @@ def test_secrets_compare_by_value() -> None:
 
 
 def test_a_fingerprint_tells_secrets_apart() -> None:
-    """The fingerprint is the same for the same secret, differs for others and is no plain digest of the value."""
+    """The fingerprint is the same for the same secret and differs for others; it is short."""
     assert Secret("key").fingerprint == Secret("key\n").fingerprint == fingerprint(b"key")
     assert Secret("key").fingerprint != Secret("kez").fingerprint
-    assert len(Secret("key").fingerprint) == 12 and int(Secret("key").fingerprint, 16)
+    assert len(Secret("key").fingerprint) == 8 and int(Secret("key").fingerprint, 16)
+
+
+_PRINT = "from gateway_filters.message.secret import Secret; print(Secret('key').fingerprint)"
+
+
+def _fingerprint_elsewhere(**environment: str) -> str:
+    ours = {name: value for name, value in os.environ.items() if name != FINGERPRINT_KEY}
+    done = subprocess.run(
+        [sys.executable, "-c", _PRINT], env={**ours, **environment}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_fingerprint_is_worth_nothing_elsewhere() -> None:
+    """Each process has a key of its own, unless it is given one: nobody else can try guesses on a fingerprint."""
+    one, other = _fingerprint_elsewhere(), _fingerprint_elsewhere()
+    keyed = _fingerprint_elsewhere(**{FINGERPRINT_KEY: "a"})
+    assert len({one, other, keyed, Secret("key").fingerprint}) == 4
+    assert keyed == _fingerprint_elsewhere(**{FINGERPRINT_KEY: "a"}) != _fingerprint_elsewhere(**{FINGERPRINT_KEY: "b"})
+    assert not hashlib.sha256(b"key").hexdigest().startswith(keyed)
 
 
 @QUICK

@@ -1,12 +1,14 @@
 """Remote secrets: fetched once for everybody who waits, kept for a while."""
 
 import asyncio
+import itertools
+import time
 import traceback
 from collections.abc import Sequence
 
 import pytest
 
-from gateway_filters.errors import SecretUnavailable
+from gateway_filters.errors import SecretRevoked, SecretUnavailable
 from gateway_filters.message.secret import Secret
 from gateway_filters.secrets import CachedSecret
 
@@ -113,29 +115,103 @@ async def test_its_time_runs_from_the_end_of_the_fetch() -> None:
 )
 async def test_a_failing_fetch_means_no_secret_and_is_tried_again(failure: BaseException, told: str) -> None:
     """Preparing never raises; there is no secret, foreign words are not repeated, and the next request tries again."""
-    remote = _Remote(failure, failure, "two")
-    source = CachedSecret(remote.fetch, ttl=30, clock=_Clock())
+    remote, clock = _Remote(failure, failure, "two"), _Clock()
+    source = CachedSecret(remote.fetch, ttl=30, clock=clock)
     for calls in (1, 2):
         await source.prepare()
         assert remote.calls == calls
         with pytest.raises(SecretUnavailable, match=told) as caught:
             source.current()
         assert "sk-live" not in "".join(traceback.format_exception(caught.value))
+        clock.now += 3
     await source.prepare()
     assert source.current().reveal() == b"two"
 
 
-async def test_a_secret_that_cannot_be_renewed_is_not_used() -> None:
-    """When the renewal fails the old secret is gone too, and comes back only by a fetch."""
-    remote, clock = _Remote("one", RuntimeError("x"), "three"), _Clock()
+async def test_an_unreachable_source_keeps_the_last_good_value(caplog: pytest.LogCaptureFixture) -> None:
+    """When the renewal fails the old secret is used on, its state and one line of the log say so, and then no more."""
+    remote, clock = _Remote("one", RuntimeError(URL), RuntimeError(URL), RuntimeError(URL), "two"), _Clock()
+    source = CachedSecret(remote.fetch, ttl=30, max_stale=100, what="the key in the vault", clock=clock)
+    await source.prepare()
+    assert not source.state().failure
+    for later, calls in ((31, 2), (62, 3), (129, 4)):
+        clock.now = 1000 + later
+        await source.prepare()
+        assert (source.current().reveal(), remote.calls) == (b"one", calls)
+    state = source.state()
+    assert state.failure == "fetching the key in the vault failed with RuntimeError"
+    assert state.confirmed == pytest.approx(time.time() - 129, abs=5)
+    assert len(caplog.records) == 1 and "sk-live" not in caplog.text
+    clock.now = 1000 + 130.1
+    with pytest.raises(SecretUnavailable, match="last good value is older than 130 s"):
+        source.current()
+    assert source.state().fingerprint is None
+    clock.now += 60
+    await source.prepare()
+    assert source.current().reveal() == b"two" and not source.state().failure
+
+
+async def test_a_bad_new_value_keeps_the_last_good_one() -> None:
+    """A source that gives what no header can carry says nothing about the secret that it gave before."""
+    remote, clock = _Remote("one", "sk-live\nx"), _Clock()
     source = CachedSecret(remote.fetch, ttl=30, clock=clock)
     await source.prepare()
     clock.now += 30
     await source.prepare()
-    with pytest.raises(SecretUnavailable):
-        source.current()
+    assert (source.current().reveal(), remote.calls) == (b"one", 2)
+    assert "holds a line end" in source.state().failure
+
+
+async def test_a_revoked_secret_is_not_used_any_more() -> None:
+    """When the source says gone or forbidden there is no secret from then on, until it gives one again."""
+    remote, clock = _Remote("one", SecretRevoked("the vault has no secret/x"), "two"), _Clock()
+    source = CachedSecret(remote.fetch, ttl=30, clock=clock)
     await source.prepare()
-    assert source.current().reveal() == b"three"
+    clock.now += 30
+    await source.prepare()
+    with pytest.raises(SecretUnavailable, match="the vault has no secret/x"):
+        source.current()
+    clock.now += 2
+    await source.prepare()
+    assert source.current().reveal() == b"two"
+
+
+async def test_a_source_that_is_down_is_asked_less_and_less() -> None:
+    """However many requests come, a source that fails is asked once a second at most, and less often as time goes."""
+    remote, clock = _Remote(RuntimeError(URL)), _Clock()
+    source = CachedSecret(remote.fetch, ttl=30, clock=clock)
+    asked: list[float] = []
+    for _ in range(3000):
+        before = remote.calls
+        await source.prepare()
+        if remote.calls > before:
+            asked.append(clock.now)
+        clock.now += 0.1
+    pauses = [later - earlier for earlier, later in itertools.pairwise(asked)]
+    least = [1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+    assert len(pauses) >= 6
+    assert all(low - 0.05 <= pause <= low * 1.5 + 0.2 for low, pause in zip(least, pauses, strict=False))
+
+
+async def test_a_source_that_hangs_delays_requests_for_a_second_at_most() -> None:
+    """While there is a value to use, requests wait a moment for a newer one and then go with the old one."""
+    remote, clock = _Remote("one", "two"), _Clock()
+    source = CachedSecret(remote.fetch, ttl=30, clock=clock)
+    await source.prepare()
+    clock.now += 30
+    remote.open.clear()
+    began = time.monotonic()
+    await source.prepare()
+    assert 0.9 < time.monotonic() - began < 2
+    assert source.current().reveal() == b"one"
+    clock.now += 1
+    async with asyncio.timeout(0.5):
+        await source.prepare()
+    assert remote.calls == 2
+    remote.open.set()
+    await source.prepare()
+    await asyncio.sleep(0)
+    assert source.current().reveal() == b"two"
 
 
 async def test_an_unsendable_remote_secret_is_no_secret() -> None:

@@ -1,9 +1,11 @@
 """Secrets from mounted directories, on a real file system."""
 
+import errno
 import logging
 import os
 import shutil
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from gateway_filters.errors import ConfigurationError, SecretUnavailable
+from gateway_filters.message.secret import Secret, SecretState
 from gateway_filters.secrets import DirectorySecret
+from tracebacks import told_by
 
 VALUE = "sk-live-0123456789abcdef"
 
@@ -71,7 +75,10 @@ def plain() -> Iterator[Path]:
 
 
 def _in_place(file: Path, content: str) -> None:
+    """As somebody did a moment ago, so that nobody can be at it still."""
     file.write_text(content)
+    written = time.time_ns() - 1_000_000_000
+    os.utime(file, ns=(written, written))
 
 
 def _renamed(file: Path, content: str) -> None:
@@ -247,7 +254,7 @@ def test_an_unusable_file_keeps_the_last_good_value(
         assert source.current().reveal() == b"sk-live-good"
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(file) in caplog.text and "sk-live" not in caplog.text
-    file.write_text("better")
+    _in_place(file, "better")
     assert source.current().reveal() == b"better"
 
 
@@ -256,7 +263,7 @@ def test_an_unusable_file_is_told_once(tmp_path: Path, caplog: pytest.LogCapture
     (tmp_path / "credential").write_text("good")
     source = DirectorySecret(tmp_path)
     source.current()
-    (tmp_path / "credential").write_text("")
+    _in_place(tmp_path / "credential", "")
     for _ in range(5):
         assert source.current().reveal() == b"good"
     assert len(caplog.records) == 1
@@ -274,13 +281,135 @@ def test_an_unusable_file_without_a_good_one_before_is_no_secret(tmp_path: Path,
     assert source.current().reveal() == b"key"
 
 
-@pytest.mark.parametrize("inside", ["\r\nx: ", "é", "\0"], ids=["a header of its own", "a letter", "a NUL"])
-def test_a_bad_file_is_refused_when_built(tmp_path: Path, inside: str) -> None:
-    """A file that holds what no header can carry is a ConfigurationError, which shows the path and no value."""
-    (tmp_path / "credential").write_text(f"{VALUE}{inside}x")
-    with pytest.raises(ConfigurationError, match=str(tmp_path / "credential")) as caught:
-        DirectorySecret(tmp_path)
-    assert "sk-live" not in _printed(caught.value)
+DEFECTS = [
+    pytest.param(b"", "is empty", id="nothing"),
+    pytest.param(b"\r\n", "is empty", id="a line end alone"),
+    pytest.param(b"sk-live\r\nx: y", "holds a line end", id="a header of its own"),
+    pytest.param(b"sk-live\0x", "holds a control byte", id="a NUL"),
+    pytest.param(b"\xef\xbb\xbfsk-live", "begins with a byte order mark", id="a UTF-8 byte order mark"),
+    pytest.param("sk-live".encode("utf-16"), "begins with a byte order mark", id="UTF-16"),
+    pytest.param(b"sk-live\xc3\xa9", "holds a character beyond ASCII", id="a letter beyond ASCII"),
+    pytest.param(b"sk-live\xff", "holds a character beyond ASCII", id="a byte of no encoding"),
+    pytest.param(b"sk-live" * 2000, "is longer than 8192 bytes", id="more than 8 KiB"),
+]
+
+
+@pytest.mark.parametrize(("content", "defect"), DEFECTS)
+def test_a_bad_file_is_no_secret_and_says_why(tmp_path: Path, content: bytes, defect: str) -> None:
+    """A file that holds what no header can carry is named with its defect, and no frame shows what it holds."""
+    (tmp_path / "credential").write_bytes(content)
+    source = DirectorySecret(tmp_path)
+    with pytest.raises(SecretUnavailable, match=f"credential {defect}") as caught:
+        source.current()
+    assert source.state().fingerprint is None and defect in source.state().failure
+    assert "sk-live" not in _printed(caught.value) and "sk-live" not in told_by(caught.value)
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of ten megabytes is refused by its size alone: nobody opens it."""
+    with (tmp_path / "credential").open("wb") as file:
+        file.truncate(10 * 1024 * 1024)
+
+    def refuse(*_: object) -> int:
+        raise AssertionError("it was opened")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(SecretUnavailable, match="is longer than 8192 bytes"):
+        DirectorySecret(tmp_path).current()
+
+
+def test_a_file_that_is_being_written_keeps_the_value_before(tmp_path: Path) -> None:
+    """Truncated and written in pieces, a file never gives a part of its key; a second later it gives the new one."""
+    (tmp_path / "credential").write_text("sk-live-old")
+    source = DirectorySecret(tmp_path)
+    assert source.current().reveal() == b"sk-live-old"
+    with (tmp_path / "credential").open("w") as file:
+        for piece in ("sk-", "live-", "n", "ew"):
+            assert source.current().reveal() == b"sk-live-old"
+            file.write(piece)
+            file.flush()
+            assert source.current().reveal() == b"sk-live-old"
+    began = time.monotonic()
+    while source.current().reveal() == b"sk-live-old" and time.monotonic() - began < 1:
+        time.sleep(0.01)
+    assert source.current().reveal() == b"sk-live-new"
+
+
+def test_a_file_from_the_future_counts_all_the_same(tmp_path: Path) -> None:
+    """Where the file's clock is ahead of ours, a file counts once it has been seen the same for a while."""
+    (tmp_path / "credential").write_text("old")
+    source = DirectorySecret(tmp_path)
+    assert source.current().reveal() == b"old"
+    (tmp_path / "credential").write_text("new")
+    os.utime(tmp_path / "credential", (time.time() + 3600, time.time() + 3600))
+    assert source.current().reveal() == b"old"
+    began = time.monotonic()
+    while source.current().reveal() == b"old" and time.monotonic() - began < 1:
+        time.sleep(0.01)
+    assert source.current().reveal() == b"new"
+
+
+TROUBLES = {
+    "an I/O error": (errno.EIO, True),
+    "a mount that is away": (errno.ESTALE, True),
+    "no file descriptor left": (errno.EMFILE, True),
+    "no memory": (errno.ENOMEM, True),
+    "a time limit of the network": (errno.ETIMEDOUT, True),
+    "no such file": (errno.ENOENT, False),
+    "no right to read it": (errno.EACCES, False),
+    "no right to enter": (errno.EPERM, False),
+    "a file where a folder was": (errno.ENOTDIR, False),
+}
+
+
+@pytest.mark.parametrize(("number", "kept"), TROUBLES.values(), ids=TROUBLES)
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_trouble_keeps_the_last_good_value_and_absence_revokes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int, kept: bool
+) -> None:
+    """What says nothing about the file keeps its value; gone and forbidden take it away at once."""
+    file = tmp_path / "credential"
+    file.write_text("good")
+    source = DirectorySecret(tmp_path)
+    assert source.current().reveal() == b"good"
+    if call == "open":
+        _renamed(file, "better")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fail)
+        if kept:
+            assert source.current().reveal() == b"good"
+            assert os.strerror(number) in source.state().failure
+        else:
+            with pytest.raises(SecretUnavailable, match="cannot be read"):
+                source.current()
+    assert source.current().reveal() == (b"better" if call == "open" else b"good")
+    assert not source.state().failure
+
+
+def test_the_last_good_value_is_not_used_for_ever(tmp_path: Path) -> None:
+    """A file that stays unusable for longer than max_stale means no secret, which its state tells with its age."""
+    file = tmp_path / "credential"
+    _in_place(file, "good")
+    source = DirectorySecret(tmp_path, max_stale=0.1)
+    written, before = file.stat().st_mtime, time.time()
+    assert source.current().reveal() == b"good"
+    fresh = source.state()
+    assert fresh == SecretState(Secret("good").fingerprint, written, fresh.confirmed)
+    _in_place(file, "")
+    assert source.current().reveal() == b"good"
+    stale = source.state()
+    assert stale.fingerprint == Secret("good").fingerprint and "is empty" in stale.failure
+    assert stale.confirmed is not None and before - 1 <= stale.confirmed <= time.time()
+    time.sleep(0.12)
+    with pytest.raises(SecretUnavailable, match=r"is empty; the last good value is older than 0\.1 s"):
+        source.current()
+    assert source.state().fingerprint is None
+    _in_place(file, "better")
+    assert source.current().reveal() == b"better"
 
 
 @pytest.mark.parametrize("key", ["../credential", "a/b", "/etc/passwd", "..", "..data"])

@@ -17,6 +17,7 @@ from gateway_filters.secrets import (
     MemorySecrets,
     MissingSecret,
 )
+from tracebacks import told_by
 
 VALUE = "sk-live-0123456789abcdef"
 
@@ -113,8 +114,9 @@ def test_a_memory_store_takes_other_sources() -> None:
 def test_a_memory_store_refuses_bad_values() -> None:
     """A value that no header can carry is refused when the store is built, naming the Secret and not the value."""
     with pytest.raises(ConfigurationError, match="Secret team/key ") as caught:
-        MemorySecrets({"team/key": f"{VALUE}\nx"})
+        MemorySecrets({"good": VALUE, "team/key": f"{VALUE}\nx"})
     assert "sk-live" not in str(caught.value)
+    assert "sk-live" not in _printed(caught.value) and "sk-live" not in told_by(caught.value)
 
 
 def test_a_directory_store_finds_files(tmp_path: Path) -> None:

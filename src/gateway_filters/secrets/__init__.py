@@ -5,6 +5,7 @@ from gateway_filters.secrets.directory import DirectorySecret
 from gateway_filters.secrets.env import EnvSecret
 from gateway_filters.secrets.memory import MemorySecret, MissingSecret
 from gateway_filters.secrets.store import DirectorySecrets, MemorySecrets, SecretStore
+from gateway_filters.secrets.verified import VerifiedSecret
 
 __all__ = [
     "CachedSecret",
@@ -15,4 +16,5 @@ __all__ = [
     "MemorySecrets",
     "MissingSecret",
     "SecretStore",
+    "VerifiedSecret",
 ]

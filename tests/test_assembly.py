@@ -1,7 +1,7 @@
 """assembly: the order of steps, whatever the order of the manifest."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from starlette.types import ASGIApp
@@ -31,7 +31,7 @@ from gateway_filters import (
 )
 from gateway_filters.asgi.dispatch import no_route
 from gateway_filters.assembly import Upstreams, assemble, route_app
-from gateway_filters.routing import Listener, ListenerTable, Unusable
+from gateway_filters.routing import BackendTLS, Listener, ListenerTable, Unusable
 
 A = Backend("a", (Endpoint("a.test", 80),))
 B = Backend("b", (Endpoint("b.test", 80),))
@@ -69,8 +69,8 @@ def assembled(routes: list[Route], upstreams: Upstreams, otherwise: ASGIApp) -> 
 class Backends:
     """An inner app for each backend."""
 
-    def __init__(self) -> None:
-        self.apps: dict[Backend, Inner] = {A: Inner(), B: Inner()}
+    def __init__(self, *more: Backend) -> None:
+        self.apps: dict[Backend, Inner] = {each: Inner() for each in (A, B, *more)}
 
     def __call__(self, backend: Backend) -> ASGIApp:
         return self.apps[backend]
@@ -182,6 +182,21 @@ async def test_a_backend_that_cannot_be_had(
     answer = await exchange(assembled([route], Backends(), no_route), http_scope())
     assert answer.status == status
     assert ("no such Backend" if status == 500 else "backend c") in caplog.text
+
+
+@pytest.mark.parametrize("verified", [True, False])
+async def test_a_credential_goes_to_nobody_who_is_not_verified(
+    *, verified: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A route that injects does not send requests over TLS that is not verified; one that does not, may."""
+    backend = Backend("c", (Endpoint("c", 443),), tls=BackendTLS("c", verified=verified))
+    upstreams = Backends(backend)
+    bare = Route("r", backends=(WeightedBackend(backend),))
+    assert (await exchange(assembled([bare], upstreams, no_route), http_scope())).status == 200
+    injecting = replace(bare, filters=(CredentialInjection(MemorySecret("key-of-ours")),))
+    answer = await exchange(assembled([injecting], upstreams, no_route), http_scope())
+    assert answer.status == (200 if verified else 500)
+    assert ("not verified" in caplog.text) is not verified
 
 
 async def test_a_route_that_answers_itself() -> None:

@@ -41,8 +41,10 @@ from gateway_filters.asgi.retry import Retrying
 from gateway_filters.asgi.session import StickyChoice
 from gateway_filters.asgi.shell import Serve, serving
 from gateway_filters.errors import GatewayFiltersError, NotConnected, RouteRefused
-from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal
+from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal, RequestHeaderModifier
+from gateway_filters.filters.client_credentials import CLIENT_CREDENTIALS, ClientCredentials
 from gateway_filters.message.head import RequestHead
+from gateway_filters.message.text import header_name
 from gateway_filters.routing import (
     Backend,
     ExternalAuth,
@@ -94,18 +96,46 @@ def route_app(route: Route, upstreams: Upstreams) -> ASGIApp:
 def steps(stage: Stage) -> tuple[Filters, Filters]:
     """The filters of a rule or a backend in their order, without credentials: before someone is asked, and after."""
     _, filters = _split(stage.filters, CredentialInjection)
-    return _split(filters, CORS)
+    before, after = _split(filters, CORS)
+    names = _clients_own(stage) if isinstance(stage, Route) else frozenset[bytes]()
+    return before, (ClientCredentials(names), *after) if names else after
 
 
 def credentials(route: Route, backend: WeightedBackend) -> Filters:
-    """What injects credentials into the requests that go to one backend of a route, in its order."""
-    return tuple(each for each in (*route.filters, *backend.filters) if isinstance(each, CredentialInjection))
+    """What injects credentials into the requests that go to one backend of a route, in its order.
+
+    The first one drops the client's own; what it has put on passes the next, and what a filter has written.
+    """
+    injections = [each for each in (*route.filters, *backend.filters) if isinstance(each, CredentialInjection)]
+    meant = [name.decode() for name in _written(route, backend)]
+    before = [(*meant, *(earlier.header for earlier in injections[:place])) for place in range(len(injections))]
+    return tuple(replace(each, passes=(*each.passes, *put)) for each, put in zip(injections, before, strict=True))
 
 
-def obstacle(backend: Backend | Unusable) -> GatewayFiltersError | None:
-    """Why no request can be sent to a backend; None when one can."""
+def _written(route: Route, *backends: WeightedBackend) -> frozenset[bytes]:
+    """The headers of ``CLIENT_CREDENTIALS`` that filters of a rule and of its backends write themselves."""
+    filters = (*route.filters, *(each for backend in backends for each in backend.filters))
+    modifiers = (each for each in filters if isinstance(each, RequestHeaderModifier))
+    return frozenset(name for each in modifiers for name in each.written) & CLIENT_CREDENTIALS
+
+
+def _clients_own(route: Route) -> frozenset[bytes]:
+    """What clients send under names that filters of a route write, and that goes no further where it injects."""
+    filters = (*route.filters, *(each for backend in route.backends for each in backend.filters))
+    injections = [each for each in filters if isinstance(each, CredentialInjection)]
+    if not injections:
+        return frozenset()
+    standing = {header_name(each.header) for each in injections}
+    # A session's cookie is still to be read.
+    return _written(route, *route.backends) - standing - ({b"cookie"} if route.session else set[bytes]())
+
+
+def obstacle(backend: Backend | Unusable, *, injects: bool = False) -> GatewayFiltersError | None:
+    """Why no request can be sent to a backend, one that ``injects`` a credential or any other; None when one can."""
     if isinstance(backend, Unusable):
         return RouteRefused(backend.reason)
+    if injects and backend.tls is not None and not backend.tls.verified:
+        return RouteRefused(f"backend {backend.name} is not verified, so no credential is sent to it")
     if not (backend.endpoints or backend.hosts):
         return NotConnected(f"backend {backend.name} has no ready endpoint")
     return None
@@ -178,7 +208,8 @@ def _ahead(route: Route) -> int:
 
 def _sent(route: Route, chosen: WeightedBackend, to: Backend | Unusable, upstreams: Upstreams) -> ASGIApp:
     """The app for the requests that ``chosen`` is chosen for: its steps, credentials, and the way ``to`` it."""
-    return _stepped(chosen, _shell(_reach(to, upstreams), credentials(route, chosen)), upstreams)
+    injections = credentials(route, chosen)
+    return _stepped(chosen, _shell(_reach(to, upstreams, injects=bool(injections)), injections), upstreams)
 
 
 def _sticky(route: Route, session: SessionPersistence, upstreams: Upstreams) -> ASGIApp:
@@ -235,8 +266,8 @@ def _shell(app: ASGIApp, filters: Filters) -> ASGIApp:
     return FilteredApp(app, filters) if filters else app
 
 
-def _reach(backend: Backend | Unusable, upstreams: Upstreams) -> ASGIApp:
-    error = obstacle(backend)
+def _reach(backend: Backend | Unusable, upstreams: Upstreams, *, injects: bool = False) -> ASGIApp:
+    error = obstacle(backend, injects=injects)
     if error is not None:
         return _Raising(error)
     assert isinstance(backend, Backend)

@@ -29,6 +29,10 @@ class BadRequest(ClientError):
     """The request cannot be forwarded as it is."""
 
 
+class MethodNotAllowed(ClientError):
+    """The method is never forwarded."""
+
+
 class Unauthenticated(ClientError):
     """The client has not shown who it is: no credential, or one that does not count.
 
@@ -88,6 +92,10 @@ class UpstreamMalformed(UpstreamError):
     """The upstream answered with something that is not HTTP."""
 
 
+class CredentialEchoed(UpstreamError):
+    """The upstream's answer carries the credential that was injected into the request."""
+
+
 class UpstreamTimeout(UpstreamError):
     """A clock ran out before the answer began."""
 
@@ -112,6 +120,7 @@ class Verdict:
 # Looked up along the error's class hierarchy, so the most exact row wins.
 VERDICTS: dict[type[BaseException], Verdict] = {
     BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
+    MethodNotAllowed: Verdict(405, "invalid_request_error", "The method is not allowed."),
     Unauthenticated: Verdict(401, "authentication_error", "The request is not authenticated."),
     PermissionDenied: Verdict(403, "permission_denied", "The request is not permitted."),
     RouteRefused: Verdict(500, "gateway_error", "The gateway's configuration does not allow this request."),
@@ -120,6 +129,7 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     UpstreamUnreachable: Verdict(503, "upstream_unreachable", "The upstream could not be reached."),
     UpstreamBusy: Verdict(503, "upstream_busy", "The upstream's connections are all in use."),
     UpstreamMalformed: Verdict(502, "upstream_malformed", "The upstream's answer could not be understood."),
+    CredentialEchoed: Verdict(502, "upstream_error", "The upstream's answer was withheld."),
     UpstreamTimeout: Verdict(504, "upstream_timeout", "The upstream did not answer in time."),
     UpstreamError: Verdict(502, "upstream_error", "The upstream failed."),
     BaseException: Verdict(500, "gateway_error", "The gateway failed."),

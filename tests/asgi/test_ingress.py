@@ -6,7 +6,7 @@ from starlette.types import Scope
 from asgi_driver import Driver, Inner, exchange, http_scope, json_error
 from gateway_filters.asgi.ingress import Ingress, ingress_head
 from gateway_filters.asgi.scope import request_head
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import BadRequest, MethodNotAllowed
 from gateway_filters.message.head import RequestHead
 
 pytestmark = pytest.mark.anyio
@@ -91,3 +91,23 @@ def test_heads_become_canonical() -> None:
     with pytest.raises(BadRequest):
         ingress_head(RequestHead(b"GET", b"/v1%2fx"))
     assert ingress_head(RequestHead(b"GET", b"/v1%2fx"), escaped_slashes="keep").path == b"/v1%2fx"
+
+
+def test_nobody_says_who_the_client_is() -> None:
+    """What a proxy would say of the client is dropped before anything is matched; other headers stay."""
+    claims = (
+        (b"x-forwarded-for", b"1"),
+        (b"x-forwarded-proto", b"https"),
+        (b"forwarded", b"for=1"),
+        (b"x-real-ip", b"1"),
+    )
+    kept = ((b"x-forwarder", b"2"), (b"accept", b"3"))
+    head = ingress_head(RequestHead(b"GET", b"/", headers=(kept[0], *claims, kept[1])))
+    assert head.headers == kept
+
+
+@pytest.mark.parametrize("method", [b"TRACE", b"TRACK"])
+def test_methods_that_echo_are_refused(method: bytes) -> None:
+    """They would show a client the credential that was injected."""
+    with pytest.raises(MethodNotAllowed):
+        ingress_head(RequestHead(method, b"/"))

@@ -117,6 +117,37 @@ def _modified(values: tuple[bytes, ...], name: str, change: Manifest) -> tuple[b
     return (*(() if removed or of("set") else values), *of("set"), *of("add"))
 
 
+_CLIENTS_OWN = (b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key")
+
+
+def _clients_credentials(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is None or exchange.injection is None:
+        return envoy
+    spec, _ = exchange.injection
+    injected = spec.get("header", "Authorization").lower().encode()
+    change = member(exchange.rule, "RequestHeaderModifier")
+    written = {
+        each["name"].lower().encode(): each["value"].encode()
+        for each in (*change.get("set", ()), *change.get("add", ()))
+    }
+    headers = dict(envoy.forwarded.headers)
+    for name in _CLIENTS_OWN:
+        if name == injected:
+            headers[name] = headers.get(name, ())[:1]
+        elif name in written:
+            headers[name] = (written[name],)
+        else:
+            headers.pop(name, None)
+    return _forwarding(envoy, headers=headers)
+
+
+def _claims(envoy: Outcome, exchange: Exchange) -> Outcome:
+    sent = tuple(name for name in (b"x-real-ip", b"forwarded") if exchange.client_values(name))
+    written = member(exchange.rule, "RequestHeaderModifier")
+    meant = [each["name"].lower().encode() for each in (*written.get("set", ()), *written.get("add", ()))]
+    return _request_without(envoy, *(name for name in sent if name not in meant))
+
+
 def _blanks(envoy: Outcome, exchange: Exchange) -> Outcome:
     if envoy.forwarded is None or exchange.injection is None or exchange.injection[1] is None:
         return envoy
@@ -278,6 +309,8 @@ DIFFERENCES = {
     "Escaped slashes are refused": Difference(after=_escaped_slashes),
     "A missing Secret is 503": Difference(after=_missing_secret),
     "Credentials come last": Difference(after=_credential_last),
+    "Credentials of the client stay here": Difference(after=_clients_credentials),
+    "Nobody says who the client is": Difference(after=_claims),
     "Blanks round a credential are cut": Difference(after=_blanks),
     "A prefix with a slash at its end is replaced everywhere": Difference(after=_prefix_with_slash),
     "The prefix of a slash keeps a slash behind its replacement": Difference(),

@@ -39,7 +39,12 @@ def _head(*headers: tuple[bytes, bytes]) -> RequestHead:
         pytest.param(True, (), [SENT], id="a bare request gets it with overwrite too"),
         pytest.param(False, (b"mine",), [b"mine"], id="without overwrite the client's header stands"),
         pytest.param(False, (b"",), [b""], id="without overwrite even an empty header stands"),
-        pytest.param(False, (b"one", b"two"), [b"one", b"two"], id="without overwrite all of the client's stand"),
+        pytest.param(
+            False,
+            (b"one", b"two"),
+            [b"one"],
+            id="without overwrite the first of the client's stands: exactly one leaves",
+        ),
         pytest.param(True, (b"mine",), [SENT], id="overwrite replaces the client's header"),
         pytest.param(True, (b"",), [SENT], id="overwrite replaces an empty header"),
         pytest.param(True, (b"one", b"", b"two"), [SENT], id="overwrite leaves exactly one"),
@@ -129,3 +134,48 @@ def test_no_text_of_the_filter_shows_the_credential() -> None:
     after = injection.on_request(_head())
     assert "X-Api-Key" in repr(injection) and "overwrite=True" in repr(injection)
     assert "sk-live" not in f"{injection!r} {injection} {after!r} {after}"
+
+
+CLIENTS = (
+    (b"authorization", b"a"),
+    (b"proxy-authorization", b"b"),
+    (b"cookie", b"c"),
+    (b"x-api-key", b"d"),
+    (b"api-key", b"e"),
+    (b"x-goog-api-key", b"f"),
+)
+
+
+@pytest.mark.parametrize(
+    ("injection", "left"),
+    [
+        pytest.param(
+            CredentialInjection(MemorySecret(VALUE)), {b"authorization": b"a"}, id="what the route lets stand"
+        ),
+        pytest.param(
+            CredentialInjection(MemorySecret(VALUE), overwrite=True), {b"authorization": SENT}, id="what is injected"
+        ),
+        pytest.param(
+            CredentialInjection(MemorySecret(VALUE), "X-Other"), {b"x-other": SENT}, id="what is injected elsewhere"
+        ),
+        pytest.param(
+            CredentialInjection(MemorySecret(VALUE), overwrite=True, passes=("Cookie",)),
+            {b"authorization": SENT, b"cookie": b"c"},
+            id="and what is named",
+        ),
+    ],
+)
+def test_credentials_of_the_client_stay_here(injection: CredentialInjection, left: dict[bytes, bytes]) -> None:
+    """A provider gets one credential, and of the client's own none but that; other headers pass."""
+    head = _head(*CLIENTS, (b"x-request-id", b"1"), (b"authorization-info", b"2"))
+    others = {b"x-request-id": b"1", b"authorization-info": b"2"}
+    assert dict(injection.on_request(head).headers) == others | left
+
+
+def test_a_second_injection_keeps_the_first() -> None:
+    """What a rule injects passes what its backend injects."""
+    first = CredentialInjection(MemorySecret(VALUE), "X-Api-Key", overwrite=True)
+    second = CredentialInjection(MemorySecret(VALUE), overwrite=True, passes=("X-Api-Key",))
+    after = second.on_request(first.on_request(_head(*CLIENTS)))
+    assert dict(after.headers) == {b"x-api-key": SENT, b"authorization": SENT}
+    assert after.injected == (SENT, SENT)

@@ -12,17 +12,23 @@ from gateway_filters.asgi.failures import reply_to
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import local_path, scope_with_path
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import BadRequest, MethodNotAllowed
 from gateway_filters.message.authority import checked_authority
 from gateway_filters.message.canonical import EscapedSlashes, canonical_path
 from gateway_filters.message.head import RequestHead
 
 
 def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject") -> RequestHead:
-    """The head with its path in canonical form; the very same head when it has it already.
+    """The head with its path in canonical form and without claims of who the client is; the same head if it is so.
 
-    Raises ``BadRequest`` for a path that has no canonical form, and for a Host that is none.
+    Dropped are ``X-Forwarded-*``, ``Forwarded`` and ``X-Real-IP``. Raises ``BadRequest`` for a path that has no
+    canonical form and for a Host that is none, ``MethodNotAllowed`` for TRACE.
     """
+    if head.method in _ECHOING:
+        raise MethodNotAllowed("a method that echoes the request would show the credential in it")
+    kept = [pair for pair in head.headers if not pair[0].startswith(_CLAIMS)]
+    if len(kept) != len(head.headers):
+        head = head.with_headers(tuple(kept))
     short = len(head.path) + len(head.authority) <= _LONGEST_KNOWN
     path = (_remembered if short else _canonical)(head.authority, head.path, escaped_slashes)
     return head if path == head.path else head.with_path(path)
@@ -33,6 +39,10 @@ def _canonical(authority: bytes, path: bytes, escaped_slashes: EscapedSlashes) -
         checked_authority(authority, "Host")
     return canonical_path(path, escaped_slashes=escaped_slashes)
 
+
+_ECHOING = frozenset((b"TRACE", b"TRACK"))
+# What a proxy in front says of the client, and whoever likes to: nobody is trusted to (Gateway API says nothing of it).
+_CLAIMS = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 
 # Few paths and hosts are common; what clients send must not fill the memory, so long ones are looked at each time.
 _LONGEST_KNOWN = 512

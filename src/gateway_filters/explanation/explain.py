@@ -94,7 +94,7 @@ def _path(
     if answer is None:
         head, last, answer = walk(head, credentials(route, chosen), redaction)
         steps = (*steps, *last)
-    hindered = obstacle(chosen.backend)
+    hindered = obstacle(chosen.backend, injects=bool(credentials(route, chosen)))
     if answer is None and hindered is not None:
         answer = refusal(hindered)
     return steps, _sent(chosen, head, redaction) if answer is None else None, answer

@@ -2,14 +2,18 @@
 
 The value goes out byte for byte as its source gives it, scheme included. No secret, no request: the filter
 raises instead of letting a request pass bare. Stands last in a chain, so that no other filter sees the value.
+
+Where a credential of ours goes, the client's own do not go along: its Authorization, Proxy-Authorization, cookies and
+the usual headers of API keys are for the gateway, not for the provider.
 """
 
 from dataclasses import dataclass, field
 
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.filters.client_credentials import CLIENT_CREDENTIALS
 from gateway_filters.filters.filter import Filter
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.headers import HOP_BY_HOP
+from gateway_filters.message.headers import HOP_BY_HOP, without
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.message.text import header_name, settle
 
@@ -20,21 +24,24 @@ _NOT_A_CREDENTIAL = HOP_BY_HOP | {b"host", b"content-length"}
 class CredentialInjection(Filter):
     """Puts the source's current secret into ``header``.
 
-    ``overwrite`` false: a request that already has the header, even an empty one, keeps it. True: all of
-    its values go and exactly one is injected. Raises ``ConfigurationError`` for a header that frames or
-    routes a message; ``on_request`` raises ``SecretUnavailable`` when the source has nothing.
+    ``overwrite`` false: a request that already has the header, even an empty one, keeps its first value. True: all
+    of its values go and exactly one is injected. The other headers of ``CLIENT_CREDENTIALS`` are dropped, but for
+    those that ``passes`` names (text). Raises ``ConfigurationError`` for a header that frames or routes a message;
+    ``on_request`` raises ``SecretUnavailable`` when the source has nothing.
     """
 
     source: SecretSource
     header: str = "Authorization"
     overwrite: bool = field(default=False, kw_only=True)
+    passes: tuple[str, ...] = field(default=(), kw_only=True)
     _name: bytes = field(init=False, repr=False, compare=False)
+    _dropped: frozenset[bytes] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         name = header_name(self.header)
         if name in _NOT_A_CREDENTIAL:
             raise ConfigurationError(f"header {self.header!r} cannot carry a credential")
-        settle(self, _name=name)
+        settle(self, _name=name, _dropped=(CLIENT_CREDENTIALS - {*map(header_name, self.passes)}) | {name})
 
     @property
     def waits(self) -> bool:
@@ -48,6 +55,8 @@ class CredentialInjection(Filter):
 
     def on_request(self, head: RequestHead) -> RequestHead:
         """The head with the credential, or as it is where the client's own value may stand."""
-        if not self.overwrite and head.first(self._name) is not None:
-            return head
-        return head.with_header(self._name, self.source.current().reveal())
+        own = None if self.overwrite else head.first(self._name)
+        if own is not None:
+            kept = without(head.headers, self._dropped)
+            return head.with_headers((*kept, (self._name, own)))
+        return head.with_credential(self._name, self.source.current().reveal(), self._dropped)

@@ -34,6 +34,11 @@ class HeaderChange:
         self._dropped = frozenset((*(name for name, _ in replaced), *removed))
         self._appended = (*replaced, *added)
 
+    @property
+    def written(self) -> frozenset[bytes]:
+        """The names that are set or added, in lower case."""
+        return frozenset(name for name, _ in self._appended)
+
     def apply(self, headers: Headers) -> Headers:
         """The changed pairs: kept ones first, in their order, then those set, then those added."""
         kept = without(headers, self._dropped) if self._dropped else headers
@@ -50,6 +55,11 @@ class _HeaderModifier(Filter):
     def __post_init__(self) -> None:
         change = HeaderChange(self.set, self.add, self.remove)
         settle(self, set=_texts(self.set), add=_texts(self.add), remove=tuple(self.remove), _change=change)
+
+    @property
+    def written(self) -> frozenset[bytes]:
+        """The names that are set or added, in lower case."""
+        return self._change.written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,11 @@ class RequestHead:
     All in bytes: ``method``, ``scheme`` (``http``, ``https``), ``authority`` (the Host, port included),
     ``path`` (raw, below the mount point, without query), ``query`` (raw, without ``?``) and ``headers``
     (pairs, names in lower case, without Host). ``cut_from`` is what still says exactly the same, if
-    anything does: a changed head has none, and comparing heads passes it over.
+    anything does: a changed head has none. ``injected`` are the credentials that were put on, which no answer
+    may carry. Comparing heads passes both over.
     """
 
-    __slots__ = ("authority", "cut_from", "headers", "method", "path", "query", "scheme")
+    __slots__ = ("authority", "cut_from", "headers", "injected", "method", "path", "query", "scheme")
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class RequestHead:
         headers: Headers = (),
         scheme: bytes = b"http",
         cut_from: object = None,
+        injected: tuple[bytes, ...] = (),
     ) -> None:
         self.method = method
         self.path = path
@@ -40,6 +42,7 @@ class RequestHead:
         self.headers = headers
         self.scheme = scheme
         self.cut_from = cut_from
+        self.injected = injected
 
     @property
     def client(self) -> Client | None:
@@ -90,6 +93,13 @@ class RequestHead:
         """The same head with exactly one ``name`` (lower case)."""
         return self.with_headers(replaced(self.headers, name, value))
 
+    def with_credential(self, name: bytes, value: bytes, instead_of: frozenset[bytes]) -> "RequestHead":
+        """The same head with the credential ``value`` in ``name``, instead of all the headers named."""
+        headers = (*[pair for pair in self.headers if pair[0] not in instead_of], (name, value))
+        changed = self._but(self.path, self.authority, headers)
+        changed.injected = (*self.injected, value)
+        return changed
+
     def without_header(self, *names: bytes) -> "RequestHead":
         """The same head without any header of these names (lower case)."""
         return self.with_headers(without(self.headers, names))
@@ -106,7 +116,7 @@ class RequestHead:
         return _HeadOfClient(self, client)
 
     def _but(self, path: bytes, authority: bytes, headers: Headers) -> "RequestHead":
-        return RequestHead(self.method, path, authority, self.query, headers, self.scheme)
+        return RequestHead(self.method, path, authority, self.query, headers, self.scheme, None, self.injected)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RequestHead) and self._parts() == other._parts()
@@ -137,6 +147,7 @@ class _HeadOfClient(RequestHead):
             headers=head.headers,
             scheme=head.scheme,
             cut_from=head.cut_from,
+            injected=head.injected,
         )
         self._client = client
 

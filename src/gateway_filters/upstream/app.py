@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.shell import HeadApp
-from gateway_filters.errors import BadRequest, ConfigurationError
+from gateway_filters.errors import BadRequest, ConfigurationError, CredentialEchoed
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
@@ -33,6 +33,7 @@ _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+_SHORTEST = 8
 _LENGTH = frozenset((b"content-length",))
 
 
@@ -69,7 +70,7 @@ class BareUpstream(HeadApp):
                 framing, body = await client.body(framing)
                 request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
                 response = await made.transport.send(request, self._clocks)
-                await relay(response, send, client)
+                await relay(response, send, client, head.injected)
         finally:
             self._active -= 1
             if self._retired and not self._active:
@@ -205,13 +206,19 @@ def outgoing(
     return OutgoingRequest(method, head.target, tuple(headers), body, framing, repeat)
 
 
-async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> None:
-    """Send the head of ``response`` and its body, whole where it is here, else piece by piece as they come."""
+async def relay(response: IncomingResponse, send: Send, client: ClientSide, injected: tuple[bytes, ...] = ()) -> None:
+    """Send the head of ``response`` and its body, whole where it is here, else piece by piece as they come.
+
+    Raises ``CredentialEchoed`` for an answer that carries one of ``injected`` in its head or in a body that is whole.
+    """
     whole = response.at_hand()
     if whole is not None:
         client.finish()
     try:
-        await send({"type": "http.response.start", "status": response.status, "headers": passed_on(response)})
+        headers = passed_on(response)
+        if injected:
+            withhold_echo(injected, headers, whole)
+        await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if whole is None:
             async for chunk in response.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -221,6 +228,19 @@ async def relay(response: IncomingResponse, send: Send, client: ClientSide) -> N
         raise
     client.finish()
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
+
+
+def withhold_echo(injected: tuple[bytes, ...], headers: list[tuple[bytes, bytes]], body: bytes | None) -> None:
+    """Raises ``CredentialEchoed`` where an answer carries a credential, with or without its scheme.
+
+    One of fewer than 8 bytes could stand anywhere by chance and is not looked for.
+    """
+    for value in injected:
+        bare = value.rpartition(b" ")[2]
+        if len(bare) < _SHORTEST:
+            continue
+        if (body and bare in body) or any(bare in each for _, each in headers):
+            raise CredentialEchoed("the answer carries the injected credential")
 
 
 def passed_on(response: IncomingResponse) -> list[tuple[bytes, bytes]]:

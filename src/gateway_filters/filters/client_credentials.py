@@ -1,0 +1,28 @@
+"""ClientCredentials: what a client shows to say who it is goes no further.
+
+``CredentialInjection`` does so by itself, at the end. This one stands before filters that write such a header on
+purpose, so that what they write is told from what the client sent.
+"""
+
+from dataclasses import dataclass
+
+from gateway_filters.filters.filter import Filter
+from gateway_filters.message.head import RequestHead
+from gateway_filters.message.headers import without
+
+CLIENT_CREDENTIALS = frozenset(
+    (b"authorization", b"proxy-authorization", b"cookie", b"x-api-key", b"api-key", b"x-goog-api-key")
+)
+"""Headers in which clients show who they are; lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCredentials(Filter):
+    """Drops the headers ``names`` (lower case), by default all of ``CLIENT_CREDENTIALS``."""
+
+    names: frozenset[bytes] = CLIENT_CREDENTIALS
+
+    def on_request(self, head: RequestHead) -> RequestHead:
+        """The head without them."""
+        kept = without(head.headers, self.names)
+        return head if len(kept) == len(head.headers) else head.with_headers(kept)

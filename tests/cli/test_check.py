@@ -60,7 +60,7 @@ ROWS = [
     pytest.param(
         changed("            name: credential-injection", "            name: another"),
         "HTTPRoute default/bailian-route",
-        ["True", "False", "-", "bailian-gateway", "InvalidFilterRef"],
+        ["True", "False", "-", "bailian-gateway", "BackendNotFound"],
         "HTTPRouteFilter another does not exist",
         id="a filter that does not exist is not resolved",
     ),

@@ -97,6 +97,11 @@ def changed_object(resource: CustomResource, random: Random) -> dict[str, Json]:
     return manifest
 
 
+def ways_of(kind: str) -> list[_Way]:
+    """The ways to all fields of a kind."""
+    return _ways_of(kind)[0]
+
+
 @cache
 def _ways_of(kind: str) -> tuple[list[_Way], list[_Way]]:
     found = list(_ways(custom_resources()[kind].spec))

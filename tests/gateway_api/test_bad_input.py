@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from gateway_api.manifests import ALL, ROUTE, changed
 from gateway_filters import Gateway, ManifestError, Unusable, routes_of
 from gateway_filters.cli import main
+from gateway_filters.gateway_api.load import translate_files
 
 BAD = [
     pytest.param(
@@ -32,27 +34,9 @@ BAD = [
         id="an unknown field",
     ),
     pytest.param(
-        changed("QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", "QmVhcmVyIHNrLW5vdC1hCi1yZWFsLWtleQ=="),
-        r"Secret bailian-credential, data\.credential: .*line end",
-        id="a Secret value with a line end inside",
-    ),
-    pytest.param(
-        changed(
-            "data:\n  credential: QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", 'stringData:\n  credential: "Bearer a\\r\\nb: c"'
-        ),
-        r"Secret bailian-credential, stringData\.credential: .*line end",
-        id="a stringData value with CR and LF",
-    ),
-    pytest.param(
         changed("QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", "Bearer sk-not-base64"),
         r"Secret bailian-credential, data\.credential: .*base64",
         id="a Secret value in data that is not base64",
-    ),
-    pytest.param(
-        changed("replacePrefixMatch: /compatible", "replacePrefixMatch: compatible"),
-        r"HTTPRoute bailian-route, spec\.rules\[0\]\.filters\[0\]\.urlRewrite\.path\.replacePrefixMatch: "
-        r"replacement 'compatible-mode/v1' must begin with '/'",
-        id="a replacement without a leading slash",
     ),
     pytest.param(
         changed("port: 8080", "port: '8080'"),
@@ -122,14 +106,96 @@ def test_bad_input_is_refused_in_one_sentence(text: str, sentence: str, file: Pa
     assert "sk-not" not in message
 
 
+NOT_ACCEPTED = [
+    pytest.param(
+        changed("QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", "QmVhcmVyIHNrLW5vdC1hCi1yZWFsLWtleQ=="),
+        r"credentialInjection\.credential\.valueRef: Secret default/bailian-credential, data\.credential: .*line end",
+        503,
+        id="a Secret value with a line end inside",
+    ),
+    pytest.param(
+        changed(
+            "data:\n  credential: QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", 'stringData:\n  credential: "Bearer a\\r\\nb: c"'
+        ),
+        r"Secret default/bailian-credential, stringData\.credential: .*line end",
+        503,
+        id="a stringData value with CR and LF",
+    ),
+    pytest.param(
+        changed("credential: QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", 'credential: ""'),
+        r"Secret default/bailian-credential, data\.credential: .*empty",
+        503,
+        id="a Secret value that is empty",
+    ),
+    pytest.param(
+        changed("  credential: QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5", "  token: QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5"),
+        r"Secret default/bailian-credential has no key credential",
+        503,
+        id="a Secret without the key",
+    ),
+    pytest.param(
+        changed("    overwrite: true", "    overwrite: true\n    header: a b"),
+        r"HTTPRouteFilter credential-injection, spec\.credentialInjection\.header: .*'a b'",
+        500,
+        id="a header that is no name",
+    ),
+    pytest.param(
+        changed("replacePrefixMatch: /compatible", "replacePrefixMatch: compatible"),
+        r"HTTPRoute bailian-route, spec\.rules\[0\]\.filters\[0\]\.urlRewrite\.path\.replacePrefixMatch: "
+        r"replacement 'compatible-mode/v1' must begin with '/'",
+        500,
+        id="a replacement without a leading slash",
+    ),
+]
+"""What the schema takes and nothing can be made of, the sentence about it, and what its rule answers."""
+
+
+@pytest.mark.parametrize(("text", "sentence", "status"), NOT_ACCEPTED)
+def test_what_the_schema_takes_and_cannot_be_is_a_condition(
+    text: str, sentence: str, status: int, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The route is not accepted and refuses; a route beside it serves, and nothing secret is told."""
+    file.write_text(f"{text}\n---\n{BESIDE}")
+    translation = translate_files([file])
+    (problem,) = map(str, translation.problems)
+    assert re.match(rf"{re.escape(str(file))}:\d+:\d+: .*{sentence}", problem)
+    told = {
+        name: _accepted(status) for (_, kind, _, name), status in translation.statuses.items() if kind == "HTTPRoute"
+    }
+    assert told == {"bailian-route": ("False", "UnsupportedValue"), "beside": ("True", "Accepted")}
+    client = TestClient(Gateway.from_manifests(file))
+    assert client.get("/v1").status_code == status
+    assert client.get("/beside", follow_redirects=False).status_code == 302
+    assert "sk-not" not in problem + caplog.text
+
+
+BESIDE = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: beside}
+spec:
+  parentRefs: [{name: bailian-gateway}]
+  rules:
+  - matches: [{path: {value: /beside}}]
+    filters: [{type: RequestRedirect, requestRedirect: {hostname: elsewhere.example}}]
+"""
+
+
+def _accepted(status: dict[str, Any]) -> tuple[str, str]:
+    (parent,) = status["parents"]
+    condition = parent["conditions"][0]
+    assert condition["type"] == "Accepted"
+    return condition["status"], condition["reason"]
+
+
 def test_the_place_is_exact(file: Path) -> None:
     """Line and column are those of the value, counted from 1."""
     text = changed("replacePrefixMatch: /compatible", "replacePrefixMatch: compatible")
     file.write_text(text)
     line = next(n for n, line in enumerate(text.splitlines(), 1) if "compatible-mode" in line)
     column = text.splitlines()[line - 1].index("compatible-mode") + 1
-    with pytest.raises(ManifestError, match=f"{file}:{line}:{column}: "):
-        routes_of(file)
+    (problem,) = map(str, translate_files([file]).problems)
+    assert problem.startswith(f"{file}:{line}:{column}: ")
 
 
 @pytest.mark.parametrize(("text", "sentence"), BAD[:7])

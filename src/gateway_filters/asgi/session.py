@@ -24,10 +24,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.shell import HeadApp, serving
 from gateway_filters.errors import ConfigurationError, RouteRefused
+from gateway_filters.message.cookies import cookie_path
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import Headers, replaced, values, without
 from gateway_filters.message.text import header_name, token
-from gateway_filters.message.text import path as raw_path
 
 _PROCESS_KEY = secrets.token_bytes(32)
 
@@ -169,12 +169,10 @@ class _Header(_Carrier):
 
 class _Cookie(_Carrier):
     def __init__(self, name: str, path: str, max_age: float | None) -> None:
-        if ";" in path:
-            raise ConfigurationError(f"cookie path {path!r} has a ';', which ends it")
         self._name = token(name, "cookie name")
         # Rounded up: a Max-Age of 0 would delete the cookie.
         age = b"" if max_age is None else b"; Max-Age=%d" % math.ceil(max_age)
-        self._attributes = b"; Path=" + raw_path(path, "cookie path") + age + b"; HttpOnly; SameSite=Strict"
+        self._attributes = b"; Path=" + cookie_path(path) + age + b"; HttpOnly; SameSite=Strict"
 
     def tokens(self, headers: Headers) -> Iterator[bytes]:
         for line in values(headers, b"cookie"):

@@ -41,7 +41,7 @@ def http_route_filter(name: str, site: Site) -> Iterator[Filter]:
     """The filters that the HTTPRouteFilter ``name`` in the route's namespace stands for."""
     found = site.context.objects.find(ENVOY_GROUP, "HTTPRouteFilter", namespace_of(site.route), name)
     if not isinstance(found, HTTPRouteFilter):
-        yield site.missing("InvalidFilterRef", f"HTTPRouteFilter {name} does not exist", "extensionRef", "name")
+        yield site.missing("BackendNotFound", f"HTTPRouteFilter {name} does not exist", "extensionRef", "name")
         return
     spec = found.spec
     site.cookies = tuple(cookies_of(each.cookies) for each in spec.matches)
@@ -77,7 +77,7 @@ def _hostname(written: EnvoyURLRewrite) -> HostnameModifier | None:
 def _direct_response(found: HTTPRouteFilter, written: WrittenResponse, site: Site) -> Filter:
     body = _body(found, written.body, site) if written.body else ""
     if body is None:
-        return site.missing("InvalidFilterRef", f"the body of HTTPRouteFilter {qualified(found)} does not exist")
+        return site.missing("BackendNotFound", f"the body of HTTPRouteFilter {qualified(found)} does not exist")
     header = written.header
     fields = (*header.set, *header.add) if header else ()
     headers = tuple((each.name, each.value) for each in fields)
@@ -95,29 +95,28 @@ def _body(found: HTTPRouteFilter, written: DirectResponseBody, site: Site) -> st
 
 
 def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, site: Site) -> Filter:
-    context = site.context
+    """The injection; without its Secret it stays, since it may come, and requests that need it are refused."""
     where = ("spec", "credentialInjection", "credential", "valueRef")
     ref = written.credential.value_ref
     namespace = ref.namespace or namespace_of(found)
     if (ref.group, ref.kind) != ("", "Secret"):
         return _refused(found, site, "InvalidKind", f"a credential cannot be in a {ref.kind}")
-    if not granted(context.objects, found, "", "Secret", namespace, ref.name):
+    if not granted(site.context.objects, found, "", "Secret", namespace, ref.name):
         return _refused(found, site, "RefNotPermitted", f"no ReferenceGrant allows Secret {namespace}/{ref.name}")
-    source = context.secret(namespace, ref.name, CREDENTIAL_KEY)
+    source = site.context.secret(namespace, ref.name, CREDENTIAL_KEY)
     try:
         source.current()
     except SecretUnavailable as error:
-        context.problem(found, where, f"{error}: requests are answered with 503 until there is one")
+        site.unusable(found, where, f"{error}: requests are answered with 503 until there is one")
     try:
         return CredentialInjection(source, written.header or "Authorization", overwrite=bool(written.overwrite))
     except ConfigurationError as error:
-        raise context.refused(found, ("spec", "credentialInjection", "header"), error) from error
+        return site.unusable(found, ("spec", "credentialInjection", "header"), str(error))
 
 
 def _refused(found: HTTPRouteFilter, site: Site, reason: str, sentence: str) -> Refusal:
-    where = ("spec", "credentialInjection", "credential", "valueRef")
-    site.unresolved.append((reason, site.context.problem(found, where, sentence)))
-    return Refusal(sentence)
+    site.unresolved.append((reason, sentence))
+    return site.unusable(found, ("spec", "credentialInjection", "credential", "valueRef"), sentence)
 
 
 EXTENSIONS[ENVOY_GROUP, "HTTPRouteFilter"] = http_route_filter

@@ -18,9 +18,10 @@ from gateway_filters.filters import (
     URLRewrite,
 )
 from gateway_filters.filters.url_rewrite import PathModifier
+from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.resources import HTTPHeader, HTTPPathModifier, HTTPRequestMirror, RouteFilter
 from gateway_filters.gateway_api.resources.http_filters import FilterType
-from gateway_filters.gateway_api.site import Site
+from gateway_filters.gateway_api.site import Site, UnsupportedError
 from gateway_filters.message.text import header_name
 from gateway_filters.routing import Backend, ExternalAuth, Mirror
 
@@ -32,18 +33,21 @@ Translator = Callable[[RouteFilter, Site], Iterable[Step]]
 
 
 def translate_filter(written: RouteFilter, site: Site) -> Iterator[Step]:
-    """The values for ``written``.
-
-    Raises ``ManifestError`` for a value that nothing can be made of, and a plain ``ConfigurationError`` for
-    one that only the text of the specification forbids.
-    """
+    """The values for ``written``; raises ``ConfigurationError`` for one that only the specification's text forbids."""
     yield from TRANSLATORS[written.type](written, site)
 
 
 def _url_rewrite(written: RouteFilter, site: Site) -> Iterator[Filter]:
     rewrite = written.url_rewrite
     assert rewrite is not None
+    _refuse_address(rewrite.hostname)
     yield URLRewrite(hostname=rewrite.hostname, path=_path(rewrite.path, site, "urlRewrite", "path"))
+
+
+def _refuse_address(hostname: str | None) -> None:
+    # The CRD's pattern takes one, the text of PreciseHostname does not.
+    if hostname is not None and is_address(hostname):
+        raise ConfigurationError(f"host name {hostname} is an address")
 
 
 def _path(path: HTTPPathModifier | None, site: Site, *below: str) -> PathModifier | None:
@@ -57,7 +61,7 @@ def _path(path: HTTPPathModifier | None, site: Site, *below: str) -> PathModifie
             return ReplaceFullPath(path.replace_full_path)
         return ReplacePrefixMatch(site.prefix or "/", path.replace_prefix_match or "")
     except ConfigurationError as error:
-        raise site.error(error, *below, member) from None
+        raise UnsupportedError(error, *below, member) from None
 
 
 def _request_headers(written: RouteFilter, site: Site) -> Iterator[Filter]:
@@ -81,6 +85,7 @@ def _pairs(headers: Iterable[HTTPHeader]) -> tuple[tuple[str, str], ...]:
 def _request_redirect(written: RouteFilter, site: Site) -> Iterator[Filter]:
     redirect = written.request_redirect
     assert redirect is not None
+    _refuse_address(redirect.hostname)
     yield RequestRedirect(
         scheme=redirect.scheme,
         hostname=redirect.hostname,

@@ -43,7 +43,7 @@ def translate_files(
 
 
 def translate(context: Context) -> Translation:
-    """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
+    """The meaning of the context's objects."""
     return Translator().translate(context)
 
 
@@ -54,7 +54,7 @@ class Translator:
         self._last: Meaning | None = None
 
     def translate(self, context: Context) -> Translation:
-        """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
+        """The meaning of the context's objects."""
         # Nothing is kept of a translation that fails half way.
         last, self._last = self._last, None
         with collector_paused():

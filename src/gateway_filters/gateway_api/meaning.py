@@ -54,7 +54,7 @@ class Meaning:
         return (mine.store, mine.host, mine.dynamic_hosts) == (context.store, context.host, context.dynamic_hosts)
 
     def followed_by(self, context: Context) -> "Meaning":
-        """The meaning of the context's objects; raises ``ManifestError`` for a value that cannot be meant."""
+        """The meaning of the context's objects."""
         since = Since(self.context.objects, context.objects)
         tls = self.tls if since.hold(self.tls.asked) else noted(context, UpstreamTLS.of)
         gateways = self.gateways if since.hold(self.gateways.asked) else noted(context, view_gateways)

@@ -149,9 +149,8 @@ def _state(parent: Parent, rules: list[RuleView]) -> None:
     for view in rules:
         for reason, sentence in view.unresolved:
             parent.conditions.fail("ResolvedRefs", reason, sentence)
-    bad = [view for view in rules if view.unsupported]
+    bad = [view.fault for view in rules if view.fault]
     if bad and len(bad) == len(rules):
-        parent.conditions.fail("Accepted", "UnsupportedValue", bad[0].unsupported[0])
+        parent.conditions.fail("Accepted", "UnsupportedValue", bad[0])
     elif bad:
-        sentence = f"Dropped Rule(s): {'; '.join(view.unsupported[0] for view in bad)}"
-        parent.conditions.state("PartiallyInvalid", "UnsupportedValue", sentence)
+        parent.conditions.state("PartiallyInvalid", "UnsupportedValue", f"Dropped Rule(s): {'; '.join(bad)}")

@@ -5,18 +5,16 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from typing import TypeVar
 
-from gateway_filters.errors import ConfigurationError, ManifestError
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.filters import Filter, Refusal, URLRewrite
 from gateway_filters.gateway_api import extensions as _extensions  # adds its row
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import Step, translate_filter
 from gateway_filters.gateway_api.matches import Cookies
-from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import HTTPBackendRef, HTTPRoute, HTTPRouteRule, RouteFilter
-from gateway_filters.gateway_api.resources import SessionPersistence as WrittenPersistence
-from gateway_filters.gateway_api.resources.scalars import milliseconds
-from gateway_filters.gateway_api.services import keeps_clients
-from gateway_filters.gateway_api.site import Site
+from gateway_filters.gateway_api.resources.scalars import seconds
+from gateway_filters.gateway_api.sessions import session_of
+from gateway_filters.gateway_api.site import Site, UnsupportedError
 from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.routing import (
@@ -46,6 +44,12 @@ class RuleView:
     cookies: tuple[Cookies, ...] = ((),)
     unresolved: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     unsupported: list[str] = field(default_factory=list[str])
+    incomplete: list[str] = field(default_factory=list[str])
+
+    @property
+    def fault(self) -> str:
+        """Why the rule cannot do what is written, in one sentence; empty when it can."""
+        return next(iter((*self.unsupported, *self.incomplete)), "")
 
     def served(self, route: Route) -> Route:
         """A route of the rule as it may be served: all of them refuse when something of it is not understood."""
@@ -69,7 +73,7 @@ class RuleTranslator:
         self._hosts_of_backends: set[Location] = set()
 
     def view(self) -> RuleView:
-        """The rule's meaning; raises ``ManifestError`` for a value that cannot be meant."""
+        """The rule's meaning."""
         rule, view = self._rule, self._view
         steps = self._steps(rule.filters, self._location)
         view.route = replace(
@@ -80,9 +84,15 @@ class RuleTranslator:
             backends=tuple(self._backend(index, ref) for index, ref in enumerate(rule.backend_refs)),
             timeouts=self._timeouts(),
             retry=self._retry(),
-            session=self._session(rule.session_persistence),
+            session=self._session(),
         )
         return view
+
+    def _session(self) -> SessionPersistence | None:
+        site = self._site(*self._location)
+        session = session_of(self._rule, self._view.route.name, site)
+        self._take(site, self._location)
+        return session
 
     def _steps(self, written: tuple[RouteFilter, ...], location: Location) -> tuple[Step, ...]:
         """What the filters of the rule or of one of its backendRefs mean."""
@@ -96,11 +106,10 @@ class RuleTranslator:
         steps: tuple[Step, ...] = ()
         try:
             steps = tuple(translate_filter(written, site))
-        except ManifestError:
-            raise
         except ConfigurationError as error:
             # What the schema takes and the text of the specification forbids is a condition, not an error.
-            self._unsupported(site.location, str(error))
+            below = error.below if isinstance(error, UnsupportedError) else ()
+            self._unsupported((*site.location, *below), str(error))
         self._take(site, owner)
         return steps
 
@@ -113,6 +122,11 @@ class RuleTranslator:
     def _take(self, site: Site, owner: Location) -> None:
         self._view.unresolved.extend(site.unresolved)
         self._view.unsupported.extend(site.unsupported)
+        if owner == self._location:
+            self._view.incomplete.extend(site.incomplete)
+        else:
+            # It is that backend's share only that cannot be served, as without the backend itself.
+            self._view.unresolved.extend(("BackendNotFound", sentence) for sentence in site.incomplete)
         if site.host_of_backend:
             self._hosts_of_backends.add(owner)
         if site.cookies and owner != self._location:
@@ -151,7 +165,7 @@ class RuleTranslator:
 
     def _timeouts(self) -> Timeouts:
         written = self._rule.timeouts
-        return Timeouts() if written is None else Timeouts(_seconds(written.request), _seconds(written.backend_request))
+        return Timeouts() if written is None else Timeouts(seconds(written.request), seconds(written.backend_request))
 
     def _retry(self) -> Retry | None:
         written = self._rule.retry
@@ -159,29 +173,8 @@ class RuleTranslator:
             return None
         default = Retry()
         attempts = default.attempts if written.attempts is None else written.attempts
-        return Retry(attempts, frozenset(written.codes), _seconds(written.backoff) or default.backoff)
-
-    def _session(self, written: WrittenPersistence | None) -> SessionPersistence | None:
-        if written is None:
-            return None
-        for index, ref in enumerate(self._rule.backend_refs):
-            if keeps_clients(self._context.objects, ref.namespace or namespace_of(self._route), ref):
-                sentence = f"Service {ref.name} has a sessionAffinity of its own, which excludes sessionPersistence"
-                self._unsupported((*self._location, "backendRefs", index), sentence)
-        lifetime = _seconds(written.absolute_timeout)
-        if written.header is not None:
-            return SessionPersistence(written.header.name, header=True, lifetime=lifetime)
-        assert written.cookie is not None
-        # Rules must not share sessions, so a cookie without a name is named after its rule.
-        name = written.cookie.name or "session-" + self._view.route.name.replace("/", "-")
-        permanent = written.cookie.lifetime_type == "Permanent"
-        return SessionPersistence(name, path=written.cookie.path, lifetime=lifetime, permanent=permanent)
+        return Retry(attempts, frozenset(written.codes), seconds(written.backoff) or default.backoff)
 
 
 def _of(kind: type[T], steps: Iterable[object]) -> tuple[T, ...]:
     return tuple(each for each in steps if isinstance(each, kind))
-
-
-def _seconds(duration: str | None) -> float | None:
-    """Seconds of a duration; None for none and for zero, which switches a limit off."""
-    return (milliseconds(duration) / 1000 or None) if duration is not None else None

@@ -5,7 +5,7 @@ import os
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.loader import load
-from gateway_filters.gateway_api.objects import Objects, fault
+from gateway_filters.gateway_api.objects import Objects
 from gateway_filters.gateway_api.resources import Secret as SecretResource
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MemorySecret, MissingSecret
@@ -23,22 +23,23 @@ class ManifestSecrets:
         return cls(load(paths))
 
     def find(self, namespace: str, name: str, key: str) -> SecretSource | None:
-        """The source of that key; one that has nothing when the Secret lacks the key, None without the Secret.
+        """The source of that key, None without the Secret.
 
-        Raises ``ManifestError`` for a value that no header can carry.
+        A Secret that lacks the key, or has a value there that no header can carry, is a source that has nothing.
         """
         resource = self._objects.find("", "Secret", namespace, name)
         if not isinstance(resource, SecretResource):
             return None
-        return self._source(resource, key) or MissingSecret(f"Secret {namespace}/{name} has no key {key}")
-
-    def _source(self, resource: SecretResource, key: str) -> SecretSource | None:
+        field = "stringData" if key in resource.string_data else "data"
         try:
-            if key in resource.string_data:
-                return MemorySecret(resource.string_data[key], what="the credential")
-            if key in resource.data:
-                return MemorySecret(base64.b64decode(resource.data[key]), what="the credential")
+            return _source(resource, key) or MissingSecret(f"Secret {namespace}/{name} has no key {key}")
         except ConfigurationError as error:
-            field = "stringData" if key in resource.string_data else "data"
-            raise fault(self._objects.document(resource), (field, key), str(error)) from None
-        return None
+            return MissingSecret(f"Secret {namespace}/{name}, {field}.{key}: {error}")
+
+
+def _source(resource: SecretResource, key: str) -> SecretSource | None:
+    if key in resource.string_data:
+        return MemorySecret(resource.string_data[key], what="the credential")
+    if key in resource.data:
+        return MemorySecret(base64.b64decode(resource.data[key]), what="the credential")
+    return None

@@ -2,15 +2,23 @@
 
 from dataclasses import dataclass, field
 
-from gateway_filters.errors import ConfigurationError, ManifestError
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.filters import Refusal
 from gateway_filters.gateway_api.backends import UnusableBackendError, resolve_backend
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.matches import Cookies
-from gateway_filters.gateway_api.resources import BackendObjectReference, HTTPRoute
+from gateway_filters.gateway_api.resources import BackendObjectReference, HTTPRoute, Resource
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.routing import Backend, Unusable
+
+
+class UnsupportedError(ConfigurationError):
+    """A value that the schema takes and nothing can be made of; ``below`` is its place below that of its filter."""
+
+    def __init__(self, error: ConfigurationError, *below: str | int) -> None:
+        super().__init__(str(error))
+        self.below = below
 
 
 @dataclass
@@ -19,7 +27,8 @@ class Site:
 
     ``prefix`` is the one path prefix that its rule matches, None where there is no such one; ``port`` is the
     listener's. ``cookies`` are further conditions, of which one group must hold; ``host_of_backend`` asks for
-    the Host of the chosen backend. ``unresolved`` are reasons and sentences, ``unsupported`` sentences.
+    the Host of the chosen backend. ``unresolved`` are reasons and sentences, ``unsupported`` and ``incomplete``
+    sentences: what is not supported refuses the rule, what is not complete refuses requests on its own.
     """
 
     context: Context
@@ -30,6 +39,7 @@ class Site:
     port: int = 0
     unresolved: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     unsupported: list[str] = field(default_factory=list[str])
+    incomplete: list[str] = field(default_factory=list[str])
     cookies: tuple[Cookies, ...] = ()
     host_of_backend: bool = False
 
@@ -44,7 +54,10 @@ class Site:
             return Unusable(ref.name, sentence, fallback=error.fallback)
 
     def missing(self, reason: str, sentence: str, *below: str | int) -> Refusal:
-        """Refuse the requests that would pass a filter that is not there, and say so."""
+        """Refuse the requests that would pass a filter that is not there, and say so.
+
+        ``reason`` is one of those that Gateway API has for references of a route.
+        """
         self.unresolved.append((reason, self.context.problem(self.route, (*self.location, *below), sentence)))
         return Refusal(sentence)
 
@@ -52,6 +65,7 @@ class Site:
         """Say that a filter is not understood, which refuses its rule."""
         self.unsupported.append(self.context.problem(self.route, (*self.location, *below), sentence))
 
-    def error(self, error: ConfigurationError, *below: str | int) -> ManifestError:
-        """The error for a value that no filter can be made of."""
-        return self.context.refused(self.route, (*self.location, *below), error)
+    def unusable(self, resource: Resource, location: Location, sentence: str) -> Refusal:
+        """Refuse the requests that would pass a filter which ``resource`` does not make possible, and say so."""
+        self.incomplete.append(self.context.problem(resource, location, sentence))
+        return Refusal(sentence)

@@ -4,7 +4,6 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gateway_filters.errors import ConfigurationError, ManifestError
 from gateway_filters.gateway_api.documents import Document, Location
 from gateway_filters.gateway_api.objects import Key, Objects, fault, key_of, namespace_of
 from gateway_filters.gateway_api.resources import ConfigMap, Resource, Secret
@@ -49,10 +48,6 @@ class Context:
         document = self.objects.document(resource)
         self.problems[Problem(key_of(resource), location, sentence, document)] = None
         return sentence
-
-    def refused(self, resource: Resource, location: Location, error: ConfigurationError) -> ManifestError:
-        """The error for a value that a filter or match cannot be made of."""
-        return fault(self.objects.document(resource), location, str(error))
 
     def generation(self, resource: Resource) -> int:
         """How often the object's spec has changed, counted from 1."""

@@ -1,8 +1,10 @@
-"""Cookies among request headers (RFC 6265 4.2.1); HTTP/2 may send several Cookie lines."""
+"""Cookies among request headers (RFC 6265 4.2.1); HTTP/2 may send several Cookie lines. The Path of cookies to set."""
 
 from collections.abc import Set as AbstractSet
 
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.message.headers import Headers, values
+from gateway_filters.message.text import path
 
 
 def first_cookie(headers: Headers, name: bytes) -> bytes | None:
@@ -23,6 +25,13 @@ def without_cookies(headers: Headers, names: AbstractSet[bytes]) -> Headers:
         if line or line == value:
             kept.append((name, line))
     return tuple(kept)
+
+
+def cookie_path(text: str) -> bytes:
+    """The Path of a cookie, as bytes; raises ``ConfigurationError`` for one that browsers take for another."""
+    if ";" in text:
+        raise ConfigurationError(f"cookie path {text!r} has a ';', which ends it")
+    return path(text, "cookie path")
 
 
 def _line_without(line: bytes, names: AbstractSet[bytes]) -> bytes:

@@ -54,6 +54,11 @@ Duration = Annotated[str, StringConstraints(pattern="^([0-9]{1,5}(h|m|s|ms)){1,4
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 
+def seconds(duration: str | None) -> float | None:
+    """Seconds of a `Duration`; None for none and for zero, which switches a limit off."""
+    return (milliseconds(duration) / 1000 or None) if duration is not None else None
+
+
 def milliseconds(duration: str) -> int:
     """How long a `Duration` is; exact, for the grammar knows no fractions."""
     parts = re.findall("([0-9]+)(ms|s|m|h)", duration)

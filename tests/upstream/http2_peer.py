@@ -14,10 +14,11 @@ from h2.events import (
     ConnectionTerminated,
     DataReceived,
     Event,
+    PingAckReceived,
     RequestReceived,
+    SettingsAcknowledged,
     StreamEnded,
     StreamReset,
-    WindowUpdated,
 )
 from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
@@ -54,6 +55,7 @@ class Peer:
         self.requests: dict[int, Request] = {}
         self.resets: list[tuple[int, ErrorCodes | int]] = []
         self.goodbyes: list[ConnectionTerminated] = []
+        self.acknowledged: list[bytes] = []
         self.most_open = 0
         self.holding = False
         self.gone = False
@@ -176,7 +178,11 @@ class Peer:
                 self.resets.append((event.stream_id, event.error_code))
             case ConnectionTerminated():
                 self.goodbyes.append(event)
-            case WindowUpdated() | _:
+            case SettingsAcknowledged():
+                self.acknowledged.append(b"settings")
+            case PingAckReceived():
+                self.acknowledged.append(event.ping_data)
+            case _:
                 pass
 
 

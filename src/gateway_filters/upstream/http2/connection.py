@@ -6,7 +6,7 @@ Facts
 - Nothing is asked of the other side before its SETTINGS have come: until then it may not speak HTTP/2 at all.
 - Servers count the streams that a client gives up (CVE-2023-44487), and end the connection of one that does it
   often, with everybody's streams. So a connection on which many were given up takes no new ones.
-- Who asks and reads no answers makes what we keep for him grow: there is a limit to that.
+- Bodies wait for a reader, heads and answers to PING do not: what we keep for one who does not read has a limit.
 - A request that met silence on the whole connection may have met a dead one: that takes no new ones either.
 """
 
@@ -82,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._write_paused = False
         self._retired = False
         self._closed = False
+        self._served = False
         self._given_up = 0
         self._farewell = ""
         self._goodbye: asyncio.TimerHandle | None = None
@@ -148,6 +149,7 @@ class Connection(asyncio.Protocol):
 
     def finish(self, stream: int) -> None:
         """Both sides have said all."""
+        self._served = True
         self._engine.forget(stream)
         self._release(stream)
 
@@ -158,9 +160,11 @@ class Connection(asyncio.Protocol):
 
     def flush(self) -> None:
         """Send what there is to send; what comes too late is dropped (uvloop would raise)."""
-        data = self._engine.outgoing()
-        if data and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
+        data, transport = self._engine.outgoing(), self._transport
+        if data and transport is not None and not transport.is_closing():
+            transport.write(data)
+            if transport.get_write_buffer_size() > _MOST_UNREAD:
+                self._loop.call_soon(self.cut, "it does not read what is sent to it")
 
     # What its keeper does with it
 
@@ -219,8 +223,6 @@ class Connection(asyncio.Protocol):
             self._refuse(violation)
             return
         self.flush()
-        if self._transport is not None and self._transport.get_write_buffer_size() > _MOST_UNREAD:
-            self.cut("it does not read what it has asked for")
 
     def eof_received(self) -> None:
         """The other side says that it has ended."""
@@ -327,16 +329,16 @@ class Connection(asyncio.Protocol):
             exchange.push()
 
     def _refuse(self, violation: Violation) -> None:
-        self.flush()
+        name = self._keeper.name
+        self._disappoint(UpstreamMalformed(f"{name} answered with something that is not HTTP/2: {violation}"))
         self._part()
         for _, exchange in self._all():
             exchange.malformed(f"{violation} ({code_name(violation.code)})")
-        name = self._keeper.name
-        self._disappoint(UpstreamMalformed(f"{name} answered with something that is not HTTP/2: {violation}"))
 
     def _part(self) -> None:
         self.flush()
         self._closed = True
+        self._disappoint(NotConnected(f"{self._keeper.name} does not take requests"))
         self._keeper.forget(self)
         if self._transport is not None:
             self._transport.close()
@@ -348,7 +350,7 @@ class Connection(asyncio.Protocol):
 
     def _all(self) -> list[tuple[bool, Streamed]]:
         """All exchanges, which have no streams from now on, and whether each has met silence."""
-        silent = [stream > 1 and self._since[stream] == self.heard for stream in self._streams]
+        silent = [self._served and self._since[stream] == self.heard for stream in self._streams]
         return list(zip(silent, [self._forget(stream) for stream in tuple(self._streams)], strict=True))
 
     def _forget(self, stream: int) -> Streamed:

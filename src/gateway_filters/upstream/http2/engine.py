@@ -10,7 +10,7 @@ Facts
 - A peer may allow compression a memory of 4 GiB. More than ours is never used.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from h2.config import H2Configuration
@@ -18,7 +18,7 @@ from h2.connection import H2Connection
 from h2.events import Event
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
-from hpack.hpack import Decoder
+from hpack.hpack import Decoder, Encoder
 from hpack.struct import HeaderTuple
 
 from gateway_filters.upstream.http2.frames import (
@@ -45,6 +45,12 @@ _MEMORY = 4096
 _LAST_STREAM = 2**31 - 1
 _LEAST_GOAWAY = 8
 _OF_STREAMS = frozenset((DATA, HEADERS, RST_STREAM, WINDOW_UPDATE, CONTINUATION))
+
+
+Fields = (
+    Iterable[HeaderTuple | tuple[bytes | str, bytes | str] | tuple[bytes | str, bytes | str, bool | None]]
+    | dict[bytes | str, bytes | str]
+)
 
 
 class GoAway(NamedTuple):
@@ -81,6 +87,7 @@ class Engine:
             )
         )
         self._h2.local_settings = Settings(client=True, initial_values=settings)
+        self._h2.encoder = _Literal()
         self._heads = self._h2.decoder = _Heads()
         self._cutter = Cutter()
         self._live: set[int] = set()
@@ -198,6 +205,14 @@ class Engine:
         encoder = self._h2.encoder
         if encoder.header_table_size > _MEMORY:
             encoder.header_table_size = _MEMORY
+
+
+class _Literal(Encoder):
+    """Packs without Huffman's code, which hpack takes quadratic time for: a second for a field of 60 kB."""
+
+    def encode(self, headers: Fields, huffman: bool = False) -> bytes:  # noqa: FBT001, FBT002 - as inherited
+        del huffman
+        return super().encode(headers, huffman=False)
 
 
 class _Heads(Decoder):

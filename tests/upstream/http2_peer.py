@@ -90,6 +90,10 @@ class Peer:
         """The requests that are not among those ``done``."""
         return [request for stream, request in self.requests.items() if stream not in done]
 
+    def gave_up(self, request: Request) -> bool:
+        """Whether the request's stream was reset, or the connection is gone."""
+        return self.gone or any(stream == request.stream for stream, _ in self.resets)
+
     async def until(self, true: Callable[[], bool], *, patience: float | None = PATIENCE) -> None:
         """Wait for something to have come."""
         async with asyncio.timeout(patience), self._changed:
@@ -129,7 +133,9 @@ class Peer:
     async def stream_out(self, stream: int, size: int) -> None:
         """Send that many bytes, as fast as the windows allow, and end; raises when the stream has been given up."""
         while size:
-            await self.until(lambda: self.h2.local_flow_control_window(stream) > 0, patience=None)
+            await self.until(lambda: self.gone or self.h2.local_flow_control_window(stream) > 0, patience=None)
+            if self.gone:
+                return
             piece = min(size, self.h2.local_flow_control_window(stream), 16384)
             size -= piece
             self.data(stream, bytes(piece), ends=not size)
@@ -258,13 +264,14 @@ async def client2(
     queue: int = 1000,
     expiry: float = 45.0,
     tls: ssl.SSLContext | None = None,
+    patience: float = PATIENCE * 4,
 ) -> AsyncGenerator[Http2Transport]:
     """Our transport to that port; when it is closed, no stream and no task may be left."""
     origin = Origin("https" if tls else "http", "127.0.0.1", port, "provider.test" if tls else None)
     before = asyncio.all_tasks()
     transport = Http2Transport(origin, tls, limit=limit, queue=queue, expiry=expiry)
     try:
-        async with asyncio.timeout(PATIENCE * 4):
+        async with asyncio.timeout(patience):
             yield transport
     finally:
         await transport.aclose()

@@ -10,167 +10,173 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
+from gateway_filters.doors import Doors
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.frontend_tls import FrontendTLS
-from gateway_filters.gateway_api.history import History
-from gateway_filters.gateway_api.load import Translation, Translator
-from gateway_filters.gateway_api.loader import Loader
-from gateway_filters.gateway_api.objects import Objects
-from gateway_filters.gateway_api.status_file import write_statuses
-from gateway_filters.gateway_api.translation import Context
-from gateway_filters.http2 import Http2Limits
-from gateway_filters.routing import Listener, Socket, by_socket
-from gateway_filters.secrets import SecretStore
+from gateway_filters.gateway_api.collector import collector_paused
+from gateway_filters.gateway_api.controller import Controller
+from gateway_filters.gateway_api.load import Translation
+from gateway_filters.gateway_api.status_file import StatusFile
+from gateway_filters.gateway_api.translation import Problem
+from gateway_filters.routing import Socket, by_socket
 from gateway_filters.serving import Serving, Snapshot
-from gateway_filters.sockets import Door, open_door
+from gateway_filters.watching import changes
 
 _log = logging.getLogger("gateway_filters.run")
 _COLLECT = (10_000, 20, 20)
 
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+_RETRY_SECONDS = 1.0
+# How long a request may have to wait for a thread that loads, each time: 5 ms by default.
+_TURN_SECONDS = 0.0005
+
 
 class Runner:
-    """Serves the manifests in ``paths``.
+    """Serves what ``controller`` makes of the manifests in ``paths``, at ``doors``, and follows their changes.
 
-    ``host`` is the address of Gateways that name none, ``status`` a file for the objects with their status,
-    ``secrets`` the store for Secrets that are not among the manifests, ``dynamic_hosts`` what a Backend of type
-    DynamicResolver may reach, ``http2`` the limits of connections that speak HTTP/2.
+    ``status`` is a file for the objects with their status.
     """
 
     def __init__(
         self,
         paths: Sequence[str | os.PathLike[str]],
+        controller: Controller,
         serving: Serving,
-        *,
-        host: str = "127.0.0.1",
-        status: Path | None = None,
-        secrets: SecretStore | None = None,
-        dynamic_hosts: Sequence[str] = (),
-        http2: Http2Limits | None = None,
+        doors: Doors,
+        status: StatusFile | None = None,
     ) -> None:
         self._paths = paths
+        self._controller = controller
         self._serving = serving
-        self._host = host
+        self._doors = doors
         self._status = status
-        self._secrets = secrets
-        self._dynamic_hosts = tuple(dynamic_hosts)
-        self._http2 = http2 or Http2Limits()
-        self._loader = Loader(paths)
-        self._history = History()
-        self._translator = Translator()
-        self._objects: Objects | None = None
-        self._doors: dict[Socket, Door] = {}
-        self._closing: set[asyncio.Task[None]] = set()
+        self._loading = asyncio.Lock()
+        self._news = asyncio.Event()
+        self._translation: Translation | None = None
+        self._taken: dict[Socket, str] = {}
+        self._failure = ""
 
-    async def run(self, ready: Callable[[str], None]) -> None:
+    async def run(self, ready: Callable[[str], None]) -> bool:
         """Serve until SIGTERM or SIGINT; ``ready`` gets the line that says where, once it serves.
 
-        Raises ``ConfigurationError`` when the first load fails or a socket cannot be opened.
+        Gives whether all requests had their answers in the end. Raises ``ConfigurationError`` when the first load
+        fails or a socket cannot be opened.
         """
-        stop, loaded = _stop_event(), asyncio.Event()
-        watching = asyncio.create_task(self._watch(stop, loaded))
-        # Lets the watch begin, so that no change after the first load is missed.
-        await asyncio.sleep(0)
+        stop = _stop_event()
+        tasks = {asyncio.create_task(each) for each in (stop.wait(), self._follow(ready))}
         try:
-            await self._reload(first=True)
-            loaded.set()
-            ready("ready " + " ".join(door.url for door in self._doors.values()))
-            await stop.wait()
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
         finally:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
-            await asyncio.gather(*(door.close() for door in self._doors.values()), *self._closing)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            answered = await self._doors.close()
             await self._serving.aclose()
+        return answered
 
-    async def _reload(self, *, first: bool = False) -> bool:
-        """Serve what the files say now; gives whether that is another thing than before."""
-        made = await asyncio.to_thread(self._made)
-        if made is None:
-            return False
-        translation, snapshot = made
-        for problem in translation.problems:
-            _log.warning("%s", problem)
-        self._serving.swap(snapshot)
-        await self._show(by_socket(translation.listeners), first=first)
-        if self._status is not None:
-            await asyncio.to_thread(write_statuses, self._status, translation)
-        return True
+    async def _follow(self, ready: Callable[[str], None]) -> None:
+        beside: list[asyncio.Task[None]] = []
+        try:
+            # Watching begins before the first load, so that no change after it is missed.
+            async for _ in changes(self._paths):
+                if beside:
+                    await self._reload()
+                    continue
+                await self._load()
+                if self._taken:
+                    raise ConfigurationError(next(iter(self._taken.values())))
+                ready("ready " + " ".join(self._doors.urls))
+                beside.extend(asyncio.create_task(each) for each in (self._retry(), self._tell()))
+        finally:
+            for task in beside:
+                task.cancel()
+
+    async def _reload(self) -> None:
+        """Serve what the files say now, or go on as before and say why, once."""
+        failure = ""
+        try:
+            changed = await self._load()
+        except ConfigurationError as error:
+            failure = f"{error}; the last good state stays in use"
+            if failure != self._failure:
+                _log.error("%s", failure)
+        except Exception:  # noqa: BLE001 - whatever it is, revocations to come must not go unseen
+            _log.exception("reloading failed; what was served before is served on")
+        else:
+            if changed or self._failure:
+                _log.info("reloaded")
+        self._failure = failure
+
+    async def _load(self) -> bool:
+        """Serve what the files say now; gives whether that is another thing than before.
+
+        A socket that cannot be had, or can be had now, is news as well: it is looked until there is none.
+        """
+        changed = False
+        async with self._loading:
+            while made := await asyncio.to_thread(self._made):
+                await self._show(*made)
+                changed = True
+        return changed
 
     def _made(self) -> tuple[Translation, Snapshot] | None:
         """A load with everything that serving it needs, so that the event loop has only to swap."""
-        translation = self._load()
-        return None if translation is None else (translation, self._serving.prepare(translation.listeners))
+        with collector_paused(keep=True):
+            translation = self._controller.look(dict(self._taken))
+            return None if translation is None else (translation, self._serving.prepare(translation.listeners))
 
-    def _load(self) -> Translation | None:
-        """What the files mean now; None while they say what they said."""
-        objects = self._loader.load()
-        if objects is self._objects:
-            return None
-        generations = self._history.generations(objects)
-        context = Context(objects, self._secrets, self._host, self._dynamic_hosts, generations)
-        translation = self._translator.translate(context)
-        self._history.keep_times(translation.statuses)
-        self._objects = objects
-        return translation
+    async def _show(self, translation: Translation, snapshot: Snapshot) -> None:
+        told = set(self._translation.problems) if self._translation else set[Problem]()
+        for problem in translation.problems:
+            if problem not in told:
+                _log.warning("%s", problem)
+        self._serving.swap(snapshot)
+        refused, faults = await self._doors.show(translation.listeners)
+        for fault in faults:
+            if self._translation is None:
+                raise fault
+            _log.error("%s; everything else is served", fault)
+        missed = translation.sockets - by_socket(translation.listeners).keys()
+        self._taken = {place: why for place, why in self._taken.items() if place in missed} | refused
+        self._translation = translation
+        self._news.set()
 
-    async def _show(self, wanted: dict[Socket, list[Listener]], *, first: bool) -> None:
-        # Closed before others are opened: a new address may take in the one that an old socket has.
-        for socket in [each for each, door in self._doors.items() if not _fits(door, wanted.get(each))]:
-            self._close(self._doors.pop(socket))
-        for socket, listeners in sorted(wanted.items()):
-            try:
-                await self._open(socket, listeners)
-            except ConfigurationError as error:
-                if first:
-                    raise
-                _log.error("%s; everything else is served", error)
+    async def _retry(self) -> None:
+        """Try again to have the sockets that could not be had."""
+        while True:
+            await asyncio.sleep(_RETRY_SECONDS)
+            freed = self._doors.freed(self._taken)
+            if freed:
+                self._taken = {place: why for place, why in self._taken.items() if place not in freed}
+                await self._reload()
 
-    def _close(self, door: Door) -> None:
-        door.stop()
-        task = asyncio.create_task(door.close())
-        self._closing.add(task)
-        task.add_done_callback(self._closing.discard)
-
-    async def _open(self, socket: Socket, listeners: list[Listener]) -> None:
-        door = self._doors.get(socket)
-        if door is None:
-            tls = FrontendTLS(listeners) if listeners[0].protocol == "HTTPS" else None
-            self._doors[socket] = await open_door(socket, self._serving.at(socket), tls, self._http2)
-        elif door.tls is not None:
-            door.tls.show(listeners)
-
-    async def _watch(self, stop: asyncio.Event, loaded: asyncio.Event) -> None:
-        async for _ in _changes(self._paths, stop):
-            await loaded.wait()
-            try:
-                changed = await self._reload()
-            except ConfigurationError as error:
-                _log.error("%s; the last good state stays in use", error)
-            except Exception:  # noqa: BLE001 - see below
-                # Whatever it is, revocations to come must not go unseen.
-                _log.exception("reloading failed; what was served before is served on")
-            else:
-                _log.log(logging.INFO if changed else logging.DEBUG, "reloaded" if changed else "nothing changed")
-
-
-def _fits(door: Door, listeners: list[Listener] | None) -> bool:
-    return listeners is not None and (door.tls is not None) == (listeners[0].protocol == "HTTPS")
+    async def _tell(self) -> None:
+        """Write the status after each load, the last one if there have been several."""
+        while self._status is not None:
+            await self._news.wait()
+            self._news.clear()
+            assert self._translation is not None
+            failure = await asyncio.to_thread(self._status.write, self._translation)
+            if failure:
+                _log.error("%s; everything is served on", failure)
 
 
 def run(runner: Runner) -> int:
     """Run until stopped, on uvloop where it is installed; gives the exit code."""
+    sys.setswitchinterval(_TURN_SECONDS)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as loop:
             # A request makes a few dozen small objects, none of which is left to the collector: it has less to do here
             # than Python's defaults take for granted.
             gc.set_threshold(*_COLLECT)
-            loop.run(runner.run(_print))
+            answered = loop.run(runner.run(_print))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    return 0
+    return 0 if answered else 1
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -187,22 +193,16 @@ def _print(line: str) -> None:
 
 
 def _stop_event() -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    """Set by the first SIGTERM or SIGINT; a second one ends the process as if nobody had asked for the first."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def ask() -> None:
+        _log.info("ending; a second signal ends it at once")
+        stop.set()
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, ask)
     return stop
-
-
-async def _changes(paths: Sequence[str | os.PathLike[str]], stop: asyncio.Event) -> AsyncIterator[None]:
-    """Yields after the files may have changed.
-
-    Folders are watched, not files: editors replace a file, and Kubernetes swaps a link beside it.
-    """
-    try:
-        from watchfiles import awatch  # noqa: PLC0415 # pyright: ignore[reportUnknownVariableType]
-    except ImportError:
-        raise ConfigurationError("following changes needs the extra gateway-filters[standard]") from None
-    folders = {path if path.is_dir() else path.parent for path in map(Path, paths)}
-    # No filter: the links that Kubernetes swaps are hidden files.
-    async for _ in awatch(*folders, watch_filter=None, recursive=False, stop_event=stop, debounce=200, step=50):
-        yield

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 _BACKLOG = 2048
-_DRAIN_SECONDS = 30
+
+
+class TakenError(ConfigurationError):
+    """A socket that cannot be had."""
 
 
 class Door:
@@ -36,33 +39,40 @@ class Door:
         self._bound.close()
         self._server.should_exit = True
 
-    async def close(self) -> None:
-        """Accept no more connections and end when those that are open have been answered."""
-        self.stop()
-        await self._task
+    async def close(self) -> bool:
+        """Accept no more connections and end when those that are open have been answered, or their time is over.
 
-    async def _serve(self) -> None:
+        Gives whether all have been answered.
+        """
+        self.stop()
+        return await self._task
+
+    async def _serve(self) -> bool:
         await self._server.main_loop()
         await self._server.shutdown(sockets=[self._bound])
+        return not self._server.server_state.tasks
 
 
-async def open_door(place: tuple[str, int], app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits) -> Door:
-    """Bind ``place`` (address and port) and serve ``app`` there, over TLS where ``tls`` is given.
+async def open_door(
+    bound: socket.socket, app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, *, drain: int
+) -> Door:
+    """Serve ``app`` at a socket that is bound, over TLS where ``tls`` is given.
 
-    HTTP/1.1 and, within the limits of ``http2``, HTTP/2: as TLS agrees, or as a client's first bytes show.
-
-    Raises ``ConfigurationError`` when the address cannot be bound or uvicorn is not installed.
+    HTTP/1.1 and, within the limits of ``http2``, HTTP/2: as TLS agrees, or as a client's first bytes show. When the
+    door is closed, requests that are being answered have ``drain`` seconds more. Raises ``ConfigurationError`` when
+    uvicorn is not installed.
     """
-    address, port = place
-    bound = _bind(address, port)
-    server = _server(app, tls, http2)
+    server = _server(app, tls, http2, drain)
     await server.startup(sockets=[bound])
+    address, port = bound.getsockname()[:2]
     host = f"[{address}]" if ":" in address else address
     scheme = "http" if tls is None else "https"
     return Door(bound, server, f"{scheme}://{host}:{port}", tls)
 
 
-def _bind(address: str, port: int) -> socket.socket:
+def bind(place: tuple[str, int]) -> socket.socket:
+    """A socket that listens at ``place`` (address and port); raises ``TakenError`` when it cannot be had."""
+    address, port = place
     bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,12 +80,12 @@ def _bind(address: str, port: int) -> socket.socket:
         bound.listen(_BACKLOG)
     except OSError as error:
         bound.close()
-        raise ConfigurationError(f"cannot listen at {address} port {port}: {error.strerror}") from error
+        raise TakenError(f"cannot listen at {address} port {port}: {error.strerror}") from error
     bound.setblocking(False)  # noqa: FBT003 - the stdlib's signature
     return bound
 
 
-def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits) -> "Server":
+def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, drain: int) -> "Server":
     try:
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
 
@@ -95,7 +105,7 @@ def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits) -> "Serve
         proxy_headers=False,
         access_log=False,
         log_config=None,
-        timeout_graceful_shutdown=_DRAIN_SECONDS,
+        timeout_graceful_shutdown=drain,
     )
     config.load()
     config.ssl = None if tls is None else tls.context

@@ -7,7 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Generator
+import time
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,7 @@ class _Named(BaseHTTPRequestHandler):
         server = self.server
         assert isinstance(server, NamedServer)
         if "slow" in self.path:
+            server.waiting.set()
             server.release.wait(20)
         body = f"{server.name} {self.headers.get('authorization', '')}".strip().encode()
         self.send_response(200)
@@ -48,6 +50,7 @@ class NamedServer(ThreadingHTTPServer):
     def __init__(self, name: str) -> None:
         super().__init__(("127.0.0.1", 0), _Named)
         self.name = name
+        self.waiting = threading.Event()
         self.release = threading.Event()
 
 
@@ -69,8 +72,8 @@ def upstream(name: str) -> Generator[NamedServer]:
 class RunningGateway:
     """The process; ``ready`` is the line that it printed once it served."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "gateway_filters", "run", *arguments]
+    def __init__(self, *arguments: str, before: Sequence[str] = ()) -> None:
+        command = [*before, sys.executable, "-m", "gateway_filters", "run", *arguments]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self._lines: queue.Queue[str] = queue.Queue()
         self._seen: list[str] = []
@@ -81,10 +84,11 @@ class RunningGateway:
 
     def wait_for(self, text: str, seconds: float = 5) -> None:
         """Wait until a line with ``text`` is logged, from the first one that was not waited for."""
-        while True:
-            line = self._lines.get(timeout=seconds)
-            if text in line:
-                return
+        try:
+            while text not in self._lines.get(timeout=seconds):
+                pass
+        except queue.Empty:
+            raise AssertionError(f"{text!r} was not logged, but {self._seen}") from None
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         """End it; gives the exit code and everything it logged."""
@@ -108,9 +112,9 @@ class RunningGateway:
 
 
 @contextmanager
-def running(*arguments: str | Path) -> Generator[RunningGateway]:
-    """A gateway that is ended in any case."""
-    gateway = RunningGateway(*map(str, arguments))
+def running(*arguments: str | Path, before: Sequence[str] = ()) -> Generator[RunningGateway]:
+    """A gateway that is ended in any case; ``before`` is what its command begins with."""
+    gateway = RunningGateway(*map(str, arguments), before=before)
     try:
         yield gateway
     finally:
@@ -127,6 +131,14 @@ def get(port: int, path: str, host: str = "gateway") -> tuple[int, str]:
         return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def eventually(check: Callable[[], bool], seconds: float) -> None:
+    """Wait until ``check`` holds, ``seconds`` at most."""
+    end = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.01)
 
 
 def gateway(port: int, name: str = "g") -> str:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 from gateway_filters.asgi.dispatch import no_route
 from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
+from gateway_filters.doors import Doors
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.gateway_api.controller import Controller
+from gateway_filters.gateway_api.status_file import StatusFile
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.runner import Runner, run
 from gateway_filters.serving import Reached, Serving
@@ -29,24 +32,24 @@ def register(commands: Commands) -> None:
         metavar="LIMIT=NUMBER",
         help="a limit of HTTP/2 connections, such as streams=200; may be given again",
     )
+    parser.add_argument(
+        "--drain", type=int, default=30, metavar="SECONDS", help="how long requests under way have at the end"
+    )
     parser.set_defaults(run=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Serve; 0 after SIGTERM, 2 when the manifests cannot be served at all."""
+    """Serve; 0 after SIGTERM, 1 when requests had to be cut then, 2 when the manifests cannot be served at all."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore", "uvicorn", "watchfiles"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    runner = Runner(
-        options.paths,
-        Serving(Reached(None, None, Clocks()), no_route),
-        host=options.host,
-        status=options.status,
-        secrets=secrets_of(options),
-        dynamic_hosts=options.allow_host,
-        http2=http2_limits(options.http2),
+    controller = Controller(
+        options.paths, secrets=secrets_of(options), host=options.host, dynamic_hosts=options.allow_host
     )
-    return run(runner)
+    serving = Serving(Reached(None, None, Clocks()), no_route)
+    status = StatusFile(options.status, options.paths) if options.status else None
+    doors = Doors(serving, http2_limits(options.http2), drain=options.drain)
+    return run(Runner(options.paths, controller, serving, doors, status))
 
 
 def http2_limits(given: Iterable[str]) -> Http2Limits:

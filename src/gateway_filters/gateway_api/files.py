@@ -10,6 +10,14 @@ _LARGEST = 64 * 1024 * 1024
 _ENDINGS = (".yaml", ".yml", ".json")
 
 
+def is_manifest(name: str) -> bool:
+    """Whether a folder's file of that name is read.
+
+    A mounted ConfigMap's folder holds hidden links to its versions beside the files.
+    """
+    return name.endswith(_ENDINGS) and not name.startswith(".")
+
+
 def read_files(paths: Iterable[str | os.PathLike[str]], *, once: bool = False) -> Iterator[tuple[str, bytes]]:
     """The files of ``paths`` with their content: files, and of folders the YAML and JSON files, not those further down.
 
@@ -31,8 +39,7 @@ def _listed(path: str) -> list[str] | None:
     """The manifests of a folder, None for what is no folder."""
     try:
         with os.scandir(path) as entries:
-            # A mounted ConfigMap's folder holds hidden links to its versions beside the files.
-            named = [each for each in entries if each.name.endswith(_ENDINGS) and each.name[0] != "."]
+            named = [each for each in entries if is_manifest(each.name)]
             return sorted(each.path for each in named if not each.is_dir(follow_symlinks=False))
     except NotADirectoryError:
         return None

@@ -214,6 +214,7 @@ def _lose(listener: ListenerView, reason: str, other: ListenerView) -> None:
 def _conclude(context: Context, view: GatewayView) -> None:
     """Programmed, and what the listeners mean for the whole."""
     for listener in view.listeners:
+        _check_sockets(context, view, listener)
         _conclude_listener(view, listener)
     good = sum(_is_valid(listener) for listener in view.listeners)
     if not good:
@@ -249,6 +250,13 @@ def _tell(context: Context, view: GatewayView) -> None:
 
 def _reason(view: GatewayView) -> str:
     return "ListenersNotValid" if isinstance(view.resource, ListenerSet) else "Invalid"
+
+
+def _check_sockets(context: Context, view: GatewayView, listener: ListenerView) -> None:
+    """A listener that can have none of its sockets is not accepted; one that has some of them serves there."""
+    reasons = [context.taken.get((address, listener.spec.port)) for address in view.addresses.bound]
+    if reasons and all(reasons):
+        listener.conditions.fail("Accepted", "PortUnavailable", "; ".join(each for each in reasons if each))
 
 
 def _conclude_listener(view: GatewayView, listener: ListenerView) -> None:

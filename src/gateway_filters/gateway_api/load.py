@@ -13,7 +13,7 @@ from gateway_filters.gateway_api.objects import Key, Objects
 from gateway_filters.gateway_api.routes import joined
 from gateway_filters.gateway_api.status import Json, statuses
 from gateway_filters.gateway_api.translation import Context, Problem
-from gateway_filters.routing import Listener
+from gateway_filters.routing import Listener, Socket
 from gateway_filters.secrets import SecretStore
 
 
@@ -22,7 +22,7 @@ class Translation:
     """What a set of manifests means.
 
     ``listeners`` with their routes, ``problems`` (sentences with file:line:column), and the ``statuses`` of
-    ``objects`` by their keys, with the ``generations`` they are about.
+    ``objects`` by their keys, with the ``generations`` they are about; ``sockets`` are those that Gateways ask for.
     """
 
     objects: Objects
@@ -30,6 +30,7 @@ class Translation:
     problems: tuple[Problem, ...]
     statuses: dict[Key, Json]
     generations: Mapping[Key, int]
+    sockets: frozenset[Socket]
 
 
 def translate_files(
@@ -69,7 +70,19 @@ def _concluded(meaning: Meaning) -> Translation:
     with joined(gateways, views):
         listeners = tuple(_listener(each) for view in gateways for each in view.listeners if each.serves)
         status = statuses(meaning.context, gateways, views, meaning.tls.value, now)
-    return Translation(meaning.context.objects, listeners, meaning.problems, status, meaning.context.generations)
+    return Translation(
+        meaning.context.objects,
+        listeners,
+        meaning.problems,
+        status,
+        meaning.context.generations,
+        frozenset(
+            (address, listener.spec.port)
+            for view in gateways
+            for listener in view.listeners
+            for address in view.addresses.bound
+        ),
+    )
 
 
 def _listener(view: ListenerView) -> Listener:

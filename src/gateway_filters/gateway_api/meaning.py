@@ -57,7 +57,8 @@ class Meaning:
         """The meaning of the context's objects."""
         since = Since(self.context.objects, context.objects)
         tls = self.tls if since.hold(self.tls.asked) else noted(context, UpstreamTLS.of)
-        gateways = self.gateways if since.hold(self.gateways.asked) else noted(context, view_gateways)
+        same = self.context.taken == context.taken and since.hold(self.gateways.asked)
+        gateways = self.gateways if same else noted(context, view_gateways)
         return Meaning(context, tls, gateways, dict(self._routes(context, tls, gateways)))
 
     def _routes(

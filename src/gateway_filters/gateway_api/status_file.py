@@ -1,15 +1,19 @@
 """Objects with their status as YAML, as ``kubectl get -o yaml`` shows them; of Secrets only fingerprints."""
 
 import base64
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import yaml
 
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.gateway_api.files import is_manifest
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.nodes import resolvers
-from gateway_filters.gateway_api.objects import Loaded, key_of, namespace_of
+from gateway_filters.gateway_api.objects import Key, Loaded, namespace_of
 from gateway_filters.gateway_api.resources import Secret
 from gateway_filters.message.secret import fingerprint
 
@@ -19,19 +23,12 @@ Json = dict[str, Any]
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def with_status(translation: Translation) -> Iterator[Json]:
-    """The objects that have a status, with it; Secrets have none and are not among them."""
-    for each in translation.objects:
-        if key_of(each.resource) in translation.statuses:
-            yield shown(each, translation)
-
-
 def shown(each: Loaded, translation: Translation) -> Json:
     """An object as it was given, with namespace, generation and, where it has one, its status."""
     written = each.document.value
     assert isinstance(written, dict)
     value: Json = {**written, "metadata": _metadata(each, written.get("metadata"), translation)}
-    status = translation.statuses.get(key_of(each.resource))
+    status = translation.statuses.get(each.key)
     if status is not None:
         value["status"] = status
     return {**value, **_fingerprints(each.resource)} if isinstance(each.resource, Secret) else value
@@ -42,11 +39,49 @@ def as_yaml(values: Iterable[Json]) -> str:
     return yaml.dump_all(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, explicit_start=True)
 
 
-def write_statuses(file: Path, translation: Translation) -> None:
-    """Write the objects with their status to ``file``, all at once: a reader sees the old or the new."""
-    aside = file.with_name(f".{file.name}.new")
-    aside.write_text(as_yaml(with_status(translation)))
-    aside.replace(file)
+class StatusFile:
+    """A file for the objects with their status, all at once: a reader sees the old or the new.
+
+    Of objects that have not changed the text is kept. Raises ``ConfigurationError`` when it would be read as one of the
+    manifests in ``paths``.
+    """
+
+    def __init__(self, file: Path, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
+        if is_manifest(file.name) and file.parent.resolve() in [Path(path).resolve() for path in paths]:
+            raise ConfigurationError(f"{file} would be read as a manifest: the status needs another place or ending")
+        self._file = file
+        self._texts: dict[Key, tuple[Loaded, Json, str]] = {}
+        self._wrong: str | None = None
+
+    def write(self, translation: Translation) -> str | None:
+        """Write; gives a sentence when that fails, once for as long as it fails in the same way."""
+        texts = {
+            each.key: self._text(each, translation) for each in translation.objects if each.key in translation.statuses
+        }
+        self._texts = texts
+        before, self._wrong = self._wrong, self._replaced("".join(text for _, _, text in texts.values()))
+        return None if self._wrong == before else self._wrong
+
+    def _text(self, each: Loaded, translation: Translation) -> tuple[Loaded, Json, str]:
+        known, status = self._texts.get(each.key), translation.statuses[each.key]
+        if known is not None and known[0] is each and known[1] is status:
+            return known
+        return each, status, as_yaml([shown(each, translation)])
+
+    def _replaced(self, text: str) -> str | None:
+        # What a link leads to is replaced, not the link.
+        file = Path(os.path.realpath(self._file))
+        aside = file.with_name(f".{file.name}.new")
+        try:
+            if file.exists() and not file.is_file():
+                return f"cannot write the status to {self._file}: it is not a regular file"
+            aside.write_text(text)
+            aside.replace(file)
+        except OSError as error:
+            with suppress(OSError):
+                aside.unlink()
+            return f"cannot write the status to {self._file}: {error.strerror}"
+        return None
 
 
 def _metadata(each: Loaded, written: object, translation: Translation) -> Json:
@@ -55,7 +90,7 @@ def _metadata(each: Loaded, written: object, translation: Translation) -> Json:
         metadata["annotations"] = {
             name: text for name, text in metadata["annotations"].items() if name != _LAST_APPLIED
         }
-    metadata["generation"] = translation.generations.get(key_of(each.resource), 1)
+    metadata["generation"] = translation.generations.get(each.key, 1)
     if namespace_of(each.resource):
         metadata["namespace"] = namespace_of(each.resource)
     return metadata

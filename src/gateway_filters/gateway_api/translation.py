@@ -9,6 +9,7 @@ from gateway_filters.gateway_api.objects import Key, Objects, fault, key_of, nam
 from gateway_filters.gateway_api.resources import ConfigMap, Resource, Secret
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.message.secret import SecretSource
+from gateway_filters.routing import Socket
 from gateway_filters.secrets import MissingSecret, SecretStore
 
 
@@ -33,7 +34,8 @@ class Context:
     """The objects to translate, where their Secrets are, and the problems found on the way.
 
     ``host`` is the address of Gateways that name none, ``dynamic_hosts`` are those that a Backend of type
-    DynamicResolver may reach (exact, or ``*.`` wildcards); ``generations`` are those of objects seen before.
+    DynamicResolver may reach (exact, or ``*.`` wildcards); ``generations`` are those of objects seen before,
+    ``taken`` are sockets that cannot be had, and why.
     """
 
     objects: Objects
@@ -41,6 +43,7 @@ class Context:
     host: str = "127.0.0.1"
     dynamic_hosts: tuple[str, ...] = ()
     generations: Mapping[Key, int] = field(default_factory=dict[Key, int])
+    taken: Mapping[Socket, str] = field(default_factory=dict[Socket, str])
     problems: dict[Problem, None] = field(default_factory=dict[Problem, None])
 
     def problem(self, resource: Resource, location: Location, sentence: str) -> str:

@@ -95,6 +95,8 @@ class Cycle:
         """Call the app, once; a failure is the connection's to show."""
         try:
             await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            _log.info("a request was cut: its time was over")
         except BaseException:  # noqa: BLE001 - whatever it is, the connection goes on or is cut, never hangs
             if not self.disconnected:
                 _log.exception("the app failed")

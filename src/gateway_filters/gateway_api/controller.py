@@ -1,0 +1,51 @@
+"""What a controller does: it reads objects, says what they mean, and remembers what it said."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from gateway_filters.gateway_api.history import History
+from gateway_filters.gateway_api.load import Translation, Translator
+from gateway_filters.gateway_api.loader import Loader
+from gateway_filters.gateway_api.objects import Objects
+from gateway_filters.gateway_api.translation import Context
+from gateway_filters.routing import Socket
+from gateway_filters.secrets import SecretStore
+
+
+class Controller:
+    """Translates the manifests in ``paths`` again and again.
+
+    ``secrets`` has the Secrets that are not among them, ``host`` is the address of Gateways that name none,
+    ``dynamic_hosts`` are what a Backend of type DynamicResolver may reach.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        *,
+        secrets: SecretStore | None = None,
+        host: str = "127.0.0.1",
+        dynamic_hosts: Sequence[str] = (),
+    ) -> None:
+        self._secrets = secrets
+        self._host = host
+        self._dynamic_hosts = tuple(dynamic_hosts)
+        self._loader = Loader(paths)
+        self._history = History()
+        self._translator = Translator()
+        self._known: tuple[Objects, Mapping[Socket, str]] | None = None
+
+    def look(self, taken: Mapping[Socket, str]) -> Translation | None:
+        """What the files mean now; None while they say what they said.
+
+        ``taken`` are sockets that cannot be had, and why. Raises ``ManifestError``; what was said before stays said.
+        """
+        objects = self._loader.load()
+        if self._known is not None and objects is self._known[0] and taken == self._known[1]:
+            return None
+        generations = self._history.generations(objects)
+        context = Context(objects, self._secrets, self._host, self._dynamic_hosts, generations, taken)
+        translation = self._translator.translate(context)
+        self._history.keep_times(translation.statuses)
+        self._known = (objects, taken)
+        return translation

@@ -1,0 +1,118 @@
+"""How ``gateway-filters run`` begins and ends: exit codes, and what becomes of requests under way."""
+
+import http.client
+import signal
+import socket
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from run.gateway_run import (
+    NamedServer,
+    RunningGateway,
+    backend,
+    documents,
+    eventually,
+    free_port,
+    gateway,
+    get,
+    route,
+    running,
+    upstream,
+)
+
+Answers = list[tuple[int, str] | None]
+
+
+@contextmanager
+def under_way(folder: Path, *arguments: str) -> Generator[tuple[RunningGateway, NamedServer, Answers]]:
+    """A gateway with a request that is waiting for its answer, which goes to a list: None where there was none."""
+    port, answers = free_port(), Answers()
+
+    def ask() -> None:
+        try:
+            answers.append(get(port, "/slow"))
+        except (OSError, http.client.HTTPException):
+            answers.append(None)
+
+    with upstream("slow") as server:
+        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", server)))
+        with running(folder, *arguments) as process:
+            client = threading.Thread(target=ask)
+            client.start()
+            assert server.waiting.wait(10)
+            yield process, server, answers
+            client.join()
+
+
+def refused(port: int) -> bool:
+    """Whether nobody listens any more."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_answer_under_way_is_finished(folder: Path, number: signal.Signals) -> None:
+    """Either signal lets a request that has begun have its answer, and no other one in."""
+    with under_way(folder) as (process, server, answers):
+        process.process.send_signal(number)
+        process.wait_for("a second signal ends it at once")
+        eventually(lambda: refused(int(process.ready.rpartition(":")[2])), 5)
+        server.release.set()
+        assert process.ended()[0] == 0
+    assert answers == [(200, "slow")]
+
+
+def test_an_answer_that_takes_too_long_is_cut(folder: Path) -> None:
+    """``--drain`` is how long requests have; the exit code is 1 when one had to be cut, and there is no traceback."""
+    with under_way(folder, "--drain", "1") as (process, _, answers):
+        code, log = process.stop()
+    assert code == 1
+    assert "a request was cut: its time was over" in log
+    assert "Traceback" not in log
+    assert [answer and answer[0] for answer in answers] == [500]
+
+
+def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
+    """As if nobody had asked for the first one."""
+    with under_way(folder) as (process, _, answers):
+        process.process.send_signal(signal.SIGTERM)
+        process.wait_for("a second signal ends it at once")
+        code, _ = process.stop(signal.SIGTERM)
+    assert code == -signal.SIGTERM
+    assert answers == [None]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_at_once_when_idle(folder: Path, one: NamedServer, number: signal.Signals) -> None:
+    """Either signal ends it."""
+    (folder / "all.yaml").write_text(documents(gateway(free_port()), route("r", "/", "b"), backend("b", one)))
+    with running(folder) as process:
+        begun = time.monotonic()
+        assert process.stop(number)[0] == 0
+    assert time.monotonic() - begun < 5
+
+
+def test_manifests_that_cannot_be_read_end_it_with_2(folder: Path) -> None:
+    """One sentence, no traceback, nothing served."""
+    (folder / "all.yaml").write_text(gateway(free_port()).replace("listeners", "listenerz"))
+    with running(folder) as process:
+        code, log = process.ended()
+    assert process.ready == ""
+    assert code == 2
+    assert log.count("\n") == 1
+    assert "spec.listenerz" in log
+
+
+def test_a_port_that_is_taken_ends_it_with_2(folder: Path, one: NamedServer) -> None:
+    """A socket that cannot be opened at start is named."""
+    port = one.server_address[1]
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder) as process:
+        code, log = process.ended()
+    assert code == 2
+    assert f"cannot listen at 127.0.0.1 port {port}" in log

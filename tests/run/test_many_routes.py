@@ -1,0 +1,122 @@
+"""Ten thousand routes under ``gateway-filters run``: loaded in ten seconds, a change live in one, and nobody waits."""
+
+import http.client
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from run.gateway_run import NamedServer, RunningGateway, backend, documents, eventually, free_port, gateway, running
+
+FILES, EACH = 100, 100
+# The promises are for a machine that does nothing else. Here the processor's seconds count, with slack for slow ones,
+# and by the clock no more is asked than that nobody waits for a whole load.
+LOADED, LIVE, SLACK = 10.0, 1.0, 2.0
+BY_THE_CLOCK = 10.0
+ANSWERED = 1.0
+
+
+def processor_seconds(process: RunningGateway) -> float:
+    """What the processor has spent on a process so far; its neighbours do not count."""
+    fields = Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def many(number: int, name: str) -> str:
+    """A file of routes, each for a path of its own and one of a hundred hosts."""
+    return "".join(route(number * EACH + index, name) for index in range(EACH))
+
+
+def route(number: int, name: str) -> str:
+    """A route as people write them."""
+    return f"""---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {{name: r{number}}}
+spec:
+  parentRefs: [{{name: g}}]
+  hostnames: [tenant-{number % 100}.example.com]
+  rules:
+  - matches:
+    - path: {{type: PathPrefix, value: /v1/{number}}}
+    - path: {{type: Exact, value: /v1/{number}/exact}}
+      method: POST
+    filters:
+    - type: ResponseHeaderModifier
+      responseHeaderModifier: {{set: [{{name: route, value: {name}}}]}}
+    backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: b}}]
+"""
+
+
+@dataclass
+class Client:
+    """Asks for one route again and again over one connection, and notes how long each answer took."""
+
+    port: int
+    number: int
+    answers: list[str] = field(default_factory=list[str])
+    waits: list[float] = field(default_factory=list[float])
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def ask(self) -> None:
+        """Until it is done; the connection must hold."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        headers = {"Host": f"tenant-{self.number % 100}.example.com"}
+        while not self.done.wait(0.005):
+            begun = time.monotonic()
+            connection.request("GET", f"/v1/{self.number}/x", headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            self.waits.append(time.monotonic() - begun)
+            self.answers.append(f"{answer.status} {answer.getheader('route')}")
+        connection.close()
+
+
+@dataclass
+class Many:
+    """The running gateway with its files, and the processor's seconds until it was ready."""
+
+    folder: Path
+    port: int
+    process: RunningGateway
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, one: NamedServer) -> Iterator[Many]:
+    """Started once for all tests."""
+    folder, port = tmp_path_factory.mktemp("many"), free_port()
+    (folder / "gateway.yaml").write_text(documents(gateway(port), backend("b", one)))
+    for number in range(FILES):
+        (folder / f"routes-{number:02}.yaml").write_text(many(number, "first"))
+    with running(folder) as process:
+        yield Many(folder, port, process, processor_seconds(process))
+
+
+def test_they_are_ready_in_time(served: Many) -> None:
+    """Ten thousand routes load in under ten seconds."""
+    assert served.process.ready == f"ready http://127.0.0.1:{served.port}"
+    assert served.seconds < LOADED * SLACK
+
+
+def test_a_change_is_live_in_time_and_no_request_waits(served: Many) -> None:
+    """While a change of one route is read, requests are answered as before."""
+    client, file = Client(served.port, 4242), served.folder / "routes-42.yaml"
+    thread = threading.Thread(target=client.ask)
+    thread.start()
+    try:
+        eventually(lambda: len(client.answers) > 20, 5)
+        spent = processor_seconds(served.process)
+        file.write_text(file.read_text().replace(route(4242, "first"), route(4242, "second")))
+        eventually(lambda: client.answers[-1] == "200 second", BY_THE_CLOCK)
+        spent = processor_seconds(served.process) - spent
+    finally:
+        client.done.set()
+        thread.join()
+    assert spent < LIVE * SLACK
+    assert set(client.answers) == {"200 first", "200 second"}
+    assert max(client.waits) < ANSWERED

@@ -193,7 +193,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> "Network":
     """Stands for the network of the default upstreams."""
     fake = Network()
 
-    def transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> HttpxTransport:
+    def transport_to(
+        origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None, connections: int | None = None
+    ) -> HttpxTransport:
         return HttpxTransport(origin, fake)
 
     monkeypatch.setattr(default, "transport_to", transport_to)

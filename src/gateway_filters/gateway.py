@@ -25,6 +25,7 @@ class Gateway:
 
     ``system_cas``: the PEM file that stands for the system's CAs, by default the operating system's own.
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait for upstreams.
+    ``connections``: the most to each endpoint; who finds none free waits, then gets 503. No limit by default.
     ``upstreams``: gives the app that reaches a ``Backend``, by default one over the network with the
     arguments above. ``otherwise``: the app for requests that no route takes, by default one that answers 404.
     Instead of ``Route`` values ``routes`` may be ``Listener`` values with their routes.
@@ -39,10 +40,11 @@ class Gateway:
         system_cas: str | Path | None = None,
         resolve: Resolver | None = None,
         clocks: Clocks | None = None,
+        connections: int | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
     ) -> None:
-        reached = upstreams or Reached(system_cas, resolve, clocks or Clocks())
+        reached = upstreams or Reached(system_cas, resolve, clocks or Clocks(), connections)
         self._serving = Serving(reached, otherwise)
         self._serving.show(_listeners(routes))
 
@@ -54,6 +56,7 @@ class Gateway:
         system_cas: str | Path | None = None,
         resolve: Resolver | None = None,
         clocks: Clocks | None = None,
+        connections: int | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
         dynamic_hosts: Sequence[str] = (),
@@ -73,6 +76,7 @@ class Gateway:
             system_cas=system_cas,
             resolve=resolve,
             clocks=clocks,
+            connections=connections,
             upstreams=upstreams,
             otherwise=otherwise,
         )

@@ -182,7 +182,10 @@ class _RouteApps:
 class Reached:
     """The default way to a backend: over the network."""
 
-    def __init__(self, system_cas: str | Path | None, resolve: Resolver | None, clocks: Clocks) -> None:
+    def __init__(
+        self, system_cas: str | Path | None, resolve: Resolver | None, clocks: Clocks, connections: int | None = None
+    ) -> None:
+        self._connections = connections
         self._contexts = Contexts(system_cas)
         self._resolve = resolve
         self._clocks = clocks
@@ -192,7 +195,7 @@ class Reached:
         tls = backend.offering
         context = None if tls is None else self._contexts.context(tls)
         make = DynamicUpstream if backend.hosts else reach
-        return make(backend, tls=context, resolve=self._resolve, clocks=self._clocks)
+        return make(backend, tls=context, resolve=self._resolve, clocks=self._clocks, connections=self._connections)
 
 
 async def _retire(apps: list[ASGIApp]) -> None:

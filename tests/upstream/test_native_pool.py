@@ -6,7 +6,8 @@ import random
 import pytest
 from scripted import OK, Peer, Script, ask, client, get, serving, soon, together, upstream
 
-from gateway_filters import Clocks
+from asgi_driver import exchange, http_scope
+from gateway_filters import Clocks, Upstream
 from gateway_filters.errors import ConnectTimeout, NotConnected, UpstreamBusy, verdict
 from gateway_filters.upstream.clocks import Patience
 from gateway_filters.upstream.connection import Connection
@@ -272,3 +273,14 @@ async def test_many_at_once() -> None:
     async with upstream(together(100)) as scripted, client(scripted.port) as transport:
         await asyncio.gather(*(ask(transport, get()) for _ in range(100)))
         assert (len(scripted.peers), transport.pool.idle) == (100, 100)
+
+
+async def test_an_upstream_with_a_limit_says_when_to_come_back() -> None:
+    """Who finds no connection free in time gets 503 and Retry-After; the others are served."""
+    async with upstream(slow(0.3)) as scripted:
+        app = Upstream(f"http://127.0.0.1:{scripted.port}", connections=2, clocks=Clocks(connect=0.1))
+        answers = await asyncio.gather(*(exchange(app, http_scope()) for _ in range(6)))
+        await app.aclose()
+        assert sorted(each.status for each in answers) == [200, 200, 503, 503, 503, 503]
+        assert {each.status: each.values(b"retry-after") for each in answers} == {200: [], 503: [b"1"]}
+        assert len(scripted.peers) == 2

@@ -164,7 +164,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Recording]:
     """The transports that upstreams make for themselves, none of them with a network."""
     transports: list[Recording] = []
 
-    def make(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> HttpxTransport:
+    def make(
+        origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None, connections: int | None = None
+    ) -> HttpxTransport:
         transports.append(Recording())
         return HttpxTransport(origin, transports[-1])
 

@@ -14,8 +14,16 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.shell import Shell
-from gateway_filters.errors import ClientDisconnected, ClientError, GatewayFiltersError, Unauthenticated, verdict
+from gateway_filters.errors import (
+    ClientDisconnected,
+    ClientError,
+    GatewayFiltersError,
+    Unauthenticated,
+    UpstreamBusy,
+    verdict,
+)
 from gateway_filters.message.head import Reply, RequestHead
+from gateway_filters.message.headers import Headers
 
 _log = logging.getLogger("gateway_filters")
 
@@ -36,10 +44,15 @@ def reply_to(error: BaseException) -> Reply:
         }
     }
     reply = json_reply(judged.status, body)
+    more = _headers_for(error)
+    return Reply(judged.status, (*reply.head.headers, *more), reply.body) if more else reply
+
+
+def _headers_for(error: BaseException) -> Headers:
     if isinstance(error, Unauthenticated):
-        challenge = (b"www-authenticate", error.challenge.encode())
-        return Reply(judged.status, (*reply.head.headers, challenge), reply.body)
-    return reply
+        return ((b"www-authenticate", error.challenge.encode()),)
+    # The one failure that passes by itself and soon (RFC 9110 10.2.3).
+    return ((b"retry-after", b"1"),) if isinstance(error, UpstreamBusy) else ()
 
 
 def not_found() -> Reply:

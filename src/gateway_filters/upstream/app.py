@@ -114,9 +114,10 @@ class _Made:
 class Upstream(Failures):
     """Sends ``http`` requests to ``origin`` (``https://host[:port]``) and streams the answers.
 
-    ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, our own,
-    unlimited, which ``aclose`` closes. ``tls``: the context for ``https``, by default one that trusts the
-    system's CAs. ``server_hostname``: the name asked for and verified in TLS, by default the host.
+    ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, our own, which ``aclose``
+    closes, with at most so many ``connections`` (HTTP/1.1; None is no limit): who finds none free waits its turn, for
+    as long as connecting may take, and then gets 503. ``tls``: the context for ``https``, by default one that trusts
+    the system's CAs. ``server_hostname``: the name asked for and verified in TLS, by default the host.
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait, in seconds.
     ``http2``: speak HTTP/2 and nothing else (the extra ``http2``), to ``http`` with prior knowledge, to ``https``
     by ALPN; a context that is given must offer ``h2``.
@@ -136,6 +137,7 @@ class Upstream(Failures):
         resolve: Resolver | None = None,
         clocks: Clocks = _DEFAULT_CLOCKS,
         http2: bool = False,
+        connections: int | None = None,
     ) -> None:
         place = _origin(origin, server_hostname, resolve)
         if http2 and transport is not None:
@@ -147,8 +149,9 @@ class Upstream(Failures):
         def connect() -> Transport:
             if transport is not None:
                 return HttpxTransport(place, transport)
-            make = default.http2_transport_to if http2 else default.transport_to
-            return make(place, context)
+            if http2:
+                return default.http2_transport_to(place, context)
+            return default.transport_to(place, context, connections=connections)
 
         super().__init__(bare_upstream(connect, name=str(place), clocks=clocks, http2=http2))
         self._name = str(place)

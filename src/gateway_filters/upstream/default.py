@@ -13,9 +13,11 @@ from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Transport
 
 
-def transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
-    """Our own transport, unlimited; an https origin without a context is one that nobody vouches for."""
-    return NativeTransport(origin, _context(origin, tls), unix=unix)
+def transport_to(
+    origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None, connections: int | None = None
+) -> Transport:
+    """Our own transport; an https origin without a context is one that nobody vouches for."""
+    return NativeTransport(origin, _context(origin, tls), unix=unix, limit=connections)
 
 
 def negotiated_transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
@@ -30,9 +32,11 @@ def http2_transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | N
     return Http2Transport(origin, _context(origin, tls), unix=unix)
 
 
-def through_httpx(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
+def through_httpx(
+    origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None, connections: int | None = None
+) -> Transport:
     """httpx's own transport instead."""
-    return HttpxTransport(origin, default_transport(tls, unix))
+    return HttpxTransport(origin, default_transport(tls, unix, connections))
 
 
 def _context(origin: Origin, tls: ssl.SSLContext | None) -> ssl.SSLContext | None:

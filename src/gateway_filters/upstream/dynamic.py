@@ -30,8 +30,15 @@ class DynamicUpstream(HeadApp):
     """
 
     def __init__(
-        self, backend: Backend, *, tls: ssl.SSLContext | None, resolve: Resolver | None, clocks: Clocks
+        self,
+        backend: Backend,
+        *,
+        tls: ssl.SSLContext | None,
+        resolve: Resolver | None,
+        clocks: Clocks,
+        connections: int | None = None,
     ) -> None:
+        self._connections = connections
         self._backend = backend
         self._tls = tls
         self._resolve = resolve
@@ -59,6 +66,9 @@ class DynamicUpstream(HeadApp):
         for upstream in self._reached.values():
             await upstream.retire()
 
+    def _reach(self, single: Backend) -> BareUpstream:
+        return reach(single, tls=self._tls, resolve=self._resolve, clocks=self._clocks, connections=self._connections)
+
     def _endpoint(self, authority: bytes) -> Endpoint:
         name, port = split_authority(authority, "Host")
         host = name.decode("ascii").lower()
@@ -73,7 +83,9 @@ class DynamicUpstream(HeadApp):
             single = replace(
                 self._backend, name=f"{self._backend.name} at {endpoint.host}", endpoints=(endpoint,), tls=tls
             )
-            known = reach(single, tls=self._tls, resolve=self._resolve, clocks=self._clocks)
+            known = reach(
+                single, tls=self._tls, resolve=self._resolve, clocks=self._clocks, connections=self._connections
+            )
             self._reached[endpoint] = known
         self._reached.move_to_end(endpoint)
         if len(self._reached) > _MOST_HOSTS:

@@ -12,14 +12,22 @@ from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 
 
-def reach(backend: Backend, *, tls: ssl.SSLContext | None, resolve: Resolver | None, clocks: Clocks) -> BareUpstream:
+def reach(
+    backend: Backend,
+    *,
+    tls: ssl.SSLContext | None,
+    resolve: Resolver | None,
+    clocks: Clocks,
+    connections: int | None = None,
+) -> BareUpstream:
     """The app that sends requests to ``backend``; its failures are raised.
 
-    ``tls`` is the context for a backend that asks for TLS, which never goes out without.
+    ``tls`` is the context for a backend that asks for TLS, which never goes out without; ``connections`` is the most
+    that HTTP/1.1 opens to each endpoint.
     """
 
     def connect() -> Transport:
-        transports = [_transport(backend, each, tls, resolve) for each in backend.endpoints]
+        transports = [_transport(backend, each, tls, resolve, connections) for each in backend.endpoints]
         return transports[0] if len(transports) == 1 else FirstReachable(transports)
 
     return bare_upstream(connect, name=backend.name, clocks=clocks, http2=backend.protocol in (HTTP2, NEGOTIATED))
@@ -49,7 +57,13 @@ class FirstReachable(Transport):
             await transport.aclose()
 
 
-def _transport(backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None, resolve: Resolver | None) -> Transport:
+def _transport(
+    backend: Backend,
+    endpoint: Endpoint,
+    tls: ssl.SSLContext | None,
+    resolve: Resolver | None,
+    connections: int | None,
+) -> Transport:
     scheme = "http" if backend.tls is None else "https"
     hostname = None if backend.tls is None else backend.tls.hostname or endpoint.name
     origin = Origin(scheme, endpoint.host, endpoint.port, hostname, None if endpoint.unix else resolve)
@@ -59,4 +73,4 @@ def _transport(backend: Backend, endpoint: Endpoint, tls: ssl.SSLContext | None,
         return default.http2_transport_to(origin, tls, endpoint.unix)
     if backend.protocol == NEGOTIATED:
         return default.negotiated_transport_to(origin, tls, endpoint.unix)
-    return default.transport_to(origin, tls, endpoint.unix)
+    return default.transport_to(origin, tls, endpoint.unix, connections)

@@ -124,12 +124,14 @@ class _Body(httpx.AsyncByteStream):
                 yield chunk
 
 
-def default_transport(context: ssl.SSLContext | None, unix: str | None = None) -> httpx.AsyncHTTPTransport:
-    """httpx's own transport without limits on connections and without a look at the environment.
+def default_transport(
+    context: ssl.SSLContext | None, unix: str | None = None, connections: int | None = None
+) -> httpx.AsyncHTTPTransport:
+    """httpx's own transport, with at most ``connections`` and without a look at the environment.
 
     ``context`` is for TLS; ``unix`` names a socket of this machine to connect to, whatever the URL says.
     """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30.0)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=None, keepalive_expiry=30.0)
     verify = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return httpx.AsyncHTTPTransport(verify=verify, limits=limits, trust_env=False, uds=unix)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from cli.cases import ENCODED, KEY, ONE, backend, command, gateway, manifests, route, to
 from gateway_api.manifests import ALL, ROUTE, changed
@@ -12,6 +13,7 @@ from gateway_filters import Match, PrefixMatch, Route
 from gateway_filters.explanation import asked, explain
 from gateway_filters.message.secret import Secret, fingerprint
 from gateway_filters.routing import Listener
+from tls_manifests import secret
 
 CHAT = ("POST", "http://localhost:8080/v1/chat/completions")
 FINGERPRINT = f"fingerprint {Secret(KEY).fingerprint}"
@@ -619,6 +621,51 @@ def test_sockets_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> No
     file.write_text(manifests(gateway(), route("r", ONE), SOCKET))
     done = command(capsys, "explain", file, "GET", "http://localhost:8080/")
     assert "URL   http://localhost/ over unix:/run/one.sock\n" in done.out
+
+
+_NAMES = "subjectAltNames: [{type: Hostname, hostname: '*.example'}, {type: URI, uri: 'spiffe://c/a'}]"
+SPOKEN = [
+    pytest.param(
+        "{wellKnownCACertificates: System}", "", "SNI one.example, verified against the system's CAs", id="own"
+    ),
+    pytest.param(
+        "{wellKnownCACertificates: System, sni: b.example}",
+        "",
+        "SNI b.example, verified against the system's CAs",
+        id="a name of its own",
+    ),
+    pytest.param(
+        "{insecureSkipVerify: true}",
+        "",
+        "SNI one.example, verified against nothing (insecureSkipVerify)",
+        id="nobody is verified",
+    ),
+    pytest.param(
+        "{insecureSkipVerify: true, clientCertificateRef: {name: ours}}",
+        _NAMES,
+        "SNI c.example, verified against the system's CAs as *.example or spiffe://c/a, "
+        "who may ask for our certificate",
+        id="a policy with names",
+    ),
+]
+
+
+@pytest.mark.parametrize(("tls", "names", "said"), SPOKEN)
+def test_tls_is_shown(tls: str, names: str, said: str, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which name is asked for, and who is believed to be whom."""
+    policy = f"""
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {{name: p}}
+spec:
+  targetRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: one}}]
+  validation: {{hostname: c.example, wellKnownCACertificates: System, {names}}}
+"""
+    secured = f"{backend('one')}  tls: {tls}\n"
+    ours = secret("ours", trustme.CA().issue_cert("us.example"))
+    file.write_text(manifests(gateway(), route("r", ONE), secured, ours, *([policy] if names else [])))
+    done = command(capsys, "explain", file, "GET", "http://localhost:8080/")
+    assert f"  TLS   {said}\n" in done.out
 
 
 def test_fallbacks_stand_behind_the_others(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

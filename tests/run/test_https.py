@@ -10,7 +10,9 @@ import pytest
 import trustme
 
 from run.gateway_run import NamedServer, backend, documents, free_port, running, upstream
+from run.h2_client import speaking
 from tls_manifests import bundle, secret
+from tls_peers import trusting
 
 CA = trustme.CA()
 OTHER_CA = trustme.CA()
@@ -160,6 +162,13 @@ def test_only_clients_with_a_valid_certificate(tmp_path: Path, server: NamedServ
                 ask(port, "any.test", "any.test", client)
 
 
+def over_http2(certificate: trustme.LeafCert | None) -> ssl.SSLContext:
+    """A client's context that offers HTTP/2 only."""
+    context = trusting(CA, certificate)
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
 def test_clients_come_in_whatever_they_show(tmp_path: Path, server: NamedServer) -> None:
     """``AllowInsecureFallback``, and back: what counts is what the file says now."""
     port, file = free_port(), tmp_path / "all.yaml"
@@ -178,6 +187,9 @@ def test_clients_come_in_whatever_they_show(tmp_path: Path, server: NamedServer)
     with running(tmp_path) as process:
         for client in clients:
             assert ask(port, "any.test", "any.test", client) == (200, {"any.test"})
+            with speaking(port, over_http2(client), "any.test") as peer:
+                answer = peer.get("/", host="any.test")
+                assert (answer.status, answer.body) == (200, b"one")
         file.write_text(version("AllowValidOnly"))
         process.wait_for("reloaded")
         for client in (clients[0], clients[2]):

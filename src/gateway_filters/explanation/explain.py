@@ -132,9 +132,10 @@ def _asked_for(tls: BackendTLS, backend: Backend, head: RequestHead) -> str:
 def _trust(tls: BackendTLS) -> str:
     if not tls.verified:
         return "nothing (insecureSkipVerify)"
-    cas = "the system's CAs" if tls.cas is None else f"CAs of the policy ({tls.cas.count('BEGIN CERTIFICATE')})"
+    cas = "the system's CAs" if tls.cas is None else f"CAs of the manifests ({tls.cas.count('BEGIN CERTIFICATE')})"
     names = " or ".join(each.value for each in tls.names)
-    return f"{cas} as {names}" if names else cas
+    ours = ", who may ask for our certificate" if tls.certificate else ""
+    return f"{cas}{f' as {names}' if names else ''}{ours}"
 
 
 def _rules(route: Route) -> Rules:

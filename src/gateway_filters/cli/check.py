@@ -35,7 +35,7 @@ def execute(options: argparse.Namespace) -> int:
     for sentence in untold:
         sys.stderr.write(f"{sentence}\n")
     sys.stdout.write(_output(translation, options.output))
-    return 1 if translation.problems or untold else 0
+    return 1 if untold or not all(each.advice for each in translation.problems) else 0
 
 
 def _output(translation: Translation, form: str) -> str:

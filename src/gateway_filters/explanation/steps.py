@@ -7,7 +7,7 @@ from gateway_filters.errors import GatewayFiltersError, RouteRefused, verdict
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.values import Answer, Change, Step
 from gateway_filters.explanation.words import filter_words, percent
-from gateway_filters.filters import Filter
+from gateway_filters.filters import CredentialInjection, Filter
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.routing import ExternalAuth, Mirror, Unusable
 
@@ -78,6 +78,9 @@ def _answer(given_by: Filter, reply: Reply, redaction: Redaction) -> Answer:
 
 
 def _note(each: Filter) -> str:
+    if isinstance(each, CredentialInjection):
+        state = each.source.state()
+        return "" if state.since is None and not state.failure else f"the credential: {state}"
     return "" if type(each).on_response is Filter.on_response else "changes the answer's headers"
 
 

@@ -29,6 +29,7 @@ from gateway_filters.gateway_api.resources import CredentialInjection as Written
 from gateway_filters.gateway_api.resources import DirectResponse as WrittenResponse
 from gateway_filters.gateway_api.site import Site
 from gateway_filters.gateway_api.translation import qualified
+from gateway_filters.message.doubts import doubts
 
 CREDENTIAL_KEY = "credential"
 """The key of a Secret that Envoy Gateway injects; its API names no other."""
@@ -105,7 +106,8 @@ def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, sit
         return _refused(found, site, "RefNotPermitted", f"no ReferenceGrant allows Secret {namespace}/{ref.name}")
     source = site.context.secret(namespace, ref.name, CREDENTIAL_KEY)
     try:
-        source.current()
+        for doubt in doubts(source.current(), written.header or "Authorization"):
+            site.context.advise(found, where, f"the credential in Secret {namespace}/{ref.name} {doubt}")
     except SecretUnavailable as error:
         site.unusable(found, where, f"{error}: requests are answered with 503 until there is one")
     try:

@@ -2,6 +2,7 @@
 
 import base64
 import os
+from typing import NoReturn
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.loader import load
@@ -16,6 +17,9 @@ class ManifestSecrets:
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("what Secrets hold is neither pickled nor copied")
 
     @classmethod
     def from_files(cls, *paths: str | os.PathLike[str]) -> "ManifestSecrets":

@@ -17,13 +17,14 @@ from gateway_filters.secrets import MissingSecret, SecretStore
 class Problem:
     """Something that does not stop the gateway, as a sentence with file:line:column when it is told.
 
-    Two are the same wherever the object stands in its file.
+    Two are the same wherever the object stands in its file. ``advice`` is about what is served as it is written.
     """
 
     about: Key
     location: Location
     sentence: str
     document: Document = field(compare=False, repr=False)
+    advice: bool = False
 
     def __str__(self) -> str:
         return str(fault(self.document, self.location, self.sentence))
@@ -51,6 +52,11 @@ class Context:
         document = self.objects.document(resource)
         self.problems[Problem(key_of(resource), location, sentence, document)] = None
         return sentence
+
+    def advise(self, resource: Resource, location: Location, sentence: str) -> None:
+        """Note something odd that is served as it is written."""
+        document = self.objects.document(resource)
+        self.problems[Problem(key_of(resource), location, sentence, document, advice=True)] = None
 
     def generation(self, resource: Resource) -> int:
         """How often the object's spec has changed, counted from 1."""

@@ -11,6 +11,7 @@ import re
 import secrets
 from abc import abstractmethod
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NoReturn, Protocol
 
 from gateway_filters.errors import ConfigurationError, SecretUnavailable
@@ -91,6 +92,16 @@ class SecretState:
     confirmed: float | None = None
     failure: str = ""
 
+    def __str__(self) -> str:
+        parts = [f"fingerprint {self.fingerprint}" if self.fingerprint else "no credential"]
+        if self.fingerprint and self.since is not None:
+            parts.append(f"since {rfc3339(self.since)}")
+        if self.failure:
+            parts.append(self.failure)
+        if self.failure and self.confirmed is not None:
+            parts.append(f"last confirmed {rfc3339(self.confirmed)}")
+        return ", ".join(parts)
+
 
 class SecretSource(Protocol):
     """Where a credential comes from. Reading never waits; what must wait happens in ``prepare``."""
@@ -110,6 +121,11 @@ class SecretSource(Protocol):
             return SecretState(self.current().fingerprint)
         except SecretUnavailable as error:
             return SecretState(None, failure=str(error))
+
+
+def rfc3339(moment: float) -> str:
+    """A time in seconds since 1970 as RFC 3339 writes it, to the second."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def fingerprint(value: bytes) -> str:

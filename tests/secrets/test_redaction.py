@@ -118,6 +118,7 @@ HOLDERS: dict[str, Callable[[Path], object]] = {
     "Gateway": _gateway,
 }
 
+
 def _variables(holder: object) -> str:
     return str(vars(holder))
 

@@ -131,9 +131,7 @@ EXITS: dict[str, Callable[[object], object]] = {
     "pretty printing": pprint.pformat,
     "JSON": json.dumps,
     "JSON that falls back to str": lambda holder: json.dumps(holder, default=str),
-    "JSON that falls back to variables": lambda holder: json.dumps(
-        holder, default=lambda each: str(vars(cast("Any", each)))
-    ),
+    "JSON that falls back to variables": lambda holder: json.dumps(holder, default=_variables),
     "pickle": pickle.dumps,
     "copy": lambda holder: repr(copy.copy(holder)),
     "deep copy": lambda holder: repr(copy.deepcopy(holder)),

@@ -52,6 +52,7 @@ LIBRARIES = {
     "pydantic": {"gateway_api"},
     "pydantic_core": {"gateway_api"},
     "joserfc": {"credentials"},
+    "websockets": {"upstream"},
     "OpenSSL": {"lenient_tls"},
     "re2": {"message"},
     "starlette": {

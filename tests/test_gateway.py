@@ -121,17 +121,18 @@ async def test_otherwise() -> None:
     """``otherwise`` gets what no route takes, WebSockets included, with the scope untouched."""
     otherwise = Inner()
     gateway = Gateway([route()], otherwise=otherwise)
-    given: list[Scope] = [http_scope("/other"), {"type": "websocket", "path": "/v1", "headers": []}]
+    given: list[Scope] = [http_scope("/other"), {"type": "websocket", "path": "/other", "headers": []}]
     for scope in given:
         async with Driver(gateway, scope) as driver:
-            driver.feed()
+            driver.feed_message({"type": "websocket.connect" if scope is given[1] else "http.request"})
             await driver.end()
     assert [seen is scope for seen, scope in zip(otherwise.scopes, given, strict=True)] == [True, True]
 
 
 async def test_a_websocket_without_otherwise() -> None:
     """A WebSocket is refused before it is accepted."""
-    async with Driver(Gateway([route()]), {"type": "websocket", "path": "/v1", "headers": []}) as driver:
+    async with Driver(Gateway([route()]), {"type": "websocket", "path": "/other", "headers": []}) as driver:
+        driver.feed_message({"type": "websocket.connect"})
         await driver.end()
     assert [each["type"] for each in driver.sent] == ["websocket.close"]
 

@@ -95,7 +95,7 @@ from gateway_filters.secrets import (
     SecretStore,
     VerifiedSecret,
 )
-from gateway_filters.upstream import Clocks, Resolver, Upstream, client_context
+from gateway_filters.upstream import Clocks, Resolver, Upstream, WebSocketLimits, client_context
 
 __all__ = [
     "CORS",
@@ -196,6 +196,7 @@ __all__ = [
     "UpstreamTimeout",
     "UpstreamUnreachable",
     "VerifiedSecret",
+    "WebSocketLimits",
     "WeightedBackend",
     "chain",
     "client_context",

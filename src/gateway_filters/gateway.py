@@ -15,7 +15,7 @@ from gateway_filters.gateway_api.load import Translation, translate_files
 from gateway_filters.routing import Listener, Route
 from gateway_filters.secrets import SecretStore
 from gateway_filters.serving import Reached, Serving
-from gateway_filters.upstream import Clocks, Resolver
+from gateway_filters.upstream import Clocks, Resolver, WebSocketLimits
 
 _log = logging.getLogger("gateway_filters")
 
@@ -26,6 +26,7 @@ class Gateway:
     ``system_cas``: the PEM file that stands for the system's CAs, by default the operating system's own.
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait for upstreams.
     ``connections``: the most to each endpoint; who finds none free waits, then gets 503. No limit by default.
+    ``websocket_limits``: what WebSockets to upstreams may take.
     ``upstreams``: gives the app that reaches a ``Backend``, by default one over the network with the
     arguments above. ``otherwise``: the app for requests that no route takes, by default one that answers 404.
     Instead of ``Route`` values ``routes`` may be ``Listener`` values with their routes.
@@ -41,10 +42,11 @@ class Gateway:
         resolve: Resolver | None = None,
         clocks: Clocks | None = None,
         connections: int | None = None,
+        websocket_limits: WebSocketLimits | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
     ) -> None:
-        reached = upstreams or Reached(system_cas, resolve, clocks or Clocks(), connections)
+        reached = upstreams or Reached(system_cas, resolve, clocks or Clocks(), connections, websocket_limits)
         self._serving = Serving(reached, otherwise)
         self._serving.show(_listeners(routes))
 
@@ -57,6 +59,7 @@ class Gateway:
         resolve: Resolver | None = None,
         clocks: Clocks | None = None,
         connections: int | None = None,
+        websocket_limits: WebSocketLimits | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
         dynamic_hosts: Sequence[str] = (),
@@ -77,6 +80,7 @@ class Gateway:
             resolve=resolve,
             clocks=clocks,
             connections=connections,
+            websocket_limits=websocket_limits,
             upstreams=upstreams,
             otherwise=otherwise,
         )
@@ -99,7 +103,7 @@ class Gateway:
         await self._serving(scope, receive, send)
 
     def chosen(self, scope: Scope) -> ASGIApp | None:
-        """The app for an ``http`` request that one of the routes takes; None for any other scope."""
+        """The app for a request or WebSocket that one of the routes takes; None for any other scope."""
         return self._serving.chosen(scope)
 
     async def aclose(self) -> None:

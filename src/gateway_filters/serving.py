@@ -22,7 +22,7 @@ from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Socket, by_socket
-from gateway_filters.upstream import Clocks, Resolver
+from gateway_filters.upstream import Clocks, Resolver, WebSocketLimits
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.dynamic import DynamicUpstream
 from gateway_filters.upstream.endpoints import reach
@@ -86,8 +86,8 @@ class Serving:
         return app
 
     def chosen(self, scope: Scope) -> ASGIApp | None:
-        """What serves an ``http`` request, None when no route takes it."""
-        if scope["type"] != "http":
+        """What serves a request, None when no route takes it."""
+        if scope["type"] not in ("http", "websocket"):
             return None
         try:
             head = ingress_head(request_head(scope))
@@ -183,19 +183,32 @@ class Reached:
     """The default way to a backend: over the network."""
 
     def __init__(
-        self, system_cas: str | Path | None, resolve: Resolver | None, clocks: Clocks, connections: int | None = None
+        self,
+        system_cas: str | Path | None,
+        resolve: Resolver | None,
+        clocks: Clocks,
+        connections: int | None = None,
+        websocket_limits: WebSocketLimits | None = None,
     ) -> None:
         self._connections = connections
         self._contexts = Contexts(system_cas)
         self._resolve = resolve
         self._clocks = clocks
+        self._websocket_limits = websocket_limits or WebSocketLimits()
 
     def __call__(self, backend: Backend) -> ASGIApp:
         """The app that sends requests to ``backend``."""
         tls = backend.offering
         context = None if tls is None else self._contexts.context(tls)
         make = DynamicUpstream if backend.hosts else reach
-        return make(backend, tls=context, resolve=self._resolve, clocks=self._clocks, connections=self._connections)
+        return make(
+            backend,
+            tls=context,
+            resolve=self._resolve,
+            clocks=self._clocks,
+            connections=self._connections,
+            websocket_limits=self._websocket_limits,
+        )
 
 
 async def _retire(apps: list[ASGIApp]) -> None:

@@ -11,6 +11,7 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.negotiation import Negotiation
+from gateway_filters.upstream import WebSocketLimits
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -90,6 +91,7 @@ def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, drain: in
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
 
         from gateway_filters.http1.protocol import GatewayProtocol, Watch  # noqa: PLC0415 - needs the extra
+        from gateway_filters.http1.websocket import GatewayWebSocket  # noqa: PLC0415 - needs the extra
     except ImportError:
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
     watch = Watch()
@@ -97,6 +99,10 @@ def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, drain: in
     config = Config(
         app,
         http=cast("type[asyncio.Protocol]", speaking),
+        ws=cast("type[asyncio.Protocol]", partial(GatewayWebSocket, watch=watch)),
+        ws_max_size=WebSocketLimits().message_bytes,
+        # Each connection would cost what compresses and what unpacks, and memory for both.
+        ws_per_message_deflate=False,
         interface="asgi3",
         lifespan="off",
         # The answers are the upstream's: no header of our own.

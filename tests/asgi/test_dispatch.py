@@ -43,7 +43,7 @@ async def test_dispatch() -> None:
     assert otherwise.scopes[0] is second
 
 
-@pytest.mark.parametrize("kind", ["websocket", "lifespan"])
+@pytest.mark.parametrize("kind", ["lifespan", "a type of the future"])
 async def test_other_scopes_go_otherwise(kind: str) -> None:
     """Scopes of other types are never asked about and go to ``otherwise`` untouched."""
     otherwise = Inner()

@@ -408,7 +408,7 @@ async def test_a_client_that_leaves_within_the_body() -> None:
     assert service.scopes == []
 
 
-@pytest.mark.parametrize("kind", ["websocket", "lifespan"])
+@pytest.mark.parametrize("kind", ["lifespan", "a type of the future"])
 async def test_other_scopes_pass(kind: str) -> None:
     """Scopes of other types pass untouched, and nobody is asked."""
     inner, service, given = Inner(), Service(), {"type": kind}

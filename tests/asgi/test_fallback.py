@@ -352,7 +352,7 @@ async def test_scopes_of_other_types_are_only_drawn_for() -> None:
         return app
 
     app = FirstConnected([[(noting("main"), 1)], [(noting("reserve"), 1)]])
-    async with Driver(app, {"type": "websocket"}) as driver:
+    async with Driver(app, {"type": "lifespan"}) as driver:
         await driver.end()
     assert seen == ["main"]
 

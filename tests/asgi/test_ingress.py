@@ -34,7 +34,7 @@ async def test_paths_become_canonical(target: str, root_path: str, path: str, ra
     "scope",
     [
         pytest.param(http_scope("/v1/x?a=//"), id="a canonical path"),
-        pytest.param({**http_scope("//"), "type": "websocket"}, id="a WebSocket"),
+        pytest.param({**http_scope("//"), "type": "lifespan"}, id="a scope that is no request"),
     ],
 )
 async def test_canonical_and_other_scopes_pass_untouched(scope: Scope) -> None:

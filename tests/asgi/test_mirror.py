@@ -311,7 +311,7 @@ async def test_closing() -> None:
     assert closed == ["app", "app"]
 
 
-@pytest.mark.parametrize("kind", ["websocket", "lifespan"])
+@pytest.mark.parametrize("kind", ["lifespan", "a type of the future"])
 async def test_other_scopes_pass(kind: str) -> None:
     """Scopes of other types are not copied and pass untouched."""
     inner, copy, given = Inner(), Inner(), {"type": kind}

@@ -261,11 +261,8 @@ async def test_respx_failures() -> None:
 
 
 async def test_other_scopes() -> None:
-    """A WebSocket is refused before it is accepted; a lifespan needs nothing."""
+    """A lifespan needs nothing."""
     upstream = Upstream("http://provider.test", transport=Recording())
-    async with Driver(upstream, {"type": "websocket"}) as driver:
-        await driver.end()
-    assert [each["type"] for each in driver.sent] == ["websocket.close"]
     async with Driver(upstream, {"type": "lifespan"}) as driver:
         await driver.end()
     assert driver.sent == []

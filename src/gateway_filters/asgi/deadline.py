@@ -4,13 +4,14 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway_filters.asgi.handshake import SWITCHING
 from gateway_filters.asgi.shell import Shell
 from gateway_filters.errors import ConfigurationError, UpstreamAborted, UpstreamTimeout
 from gateway_filters.message.head import RequestHead
 
 
 class Deadline(Shell):
-    """Gives ``app`` ``seconds`` for an ``http`` call, from the request's head to the end of the answer.
+    """Gives ``app`` ``seconds`` for a request, from its head to the end of the answer; a 101 ends the answer.
 
     When they are over the app is cancelled, and ``UpstreamTimeout`` is raised where the answer has not begun,
     ``UpstreamAborted`` where it has. A cancellation from outside stays one. Raises ``ConfigurationError``
@@ -29,7 +30,10 @@ class Deadline(Shell):
 
         async def watched(message: Message) -> None:
             nonlocal started, complete
-            started = started or message["type"] == "http.response.start"
+            if message["type"] == "http.response.start":
+                started = True
+                if message["status"] == SWITCHING:
+                    limit.reschedule(None)
             await send(message)
             complete = complete or (message["type"] == "http.response.body" and not message.get("more_body"))
 

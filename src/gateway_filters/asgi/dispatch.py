@@ -5,10 +5,11 @@ from collections.abc import Awaitable, Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import not_found
+from gateway_filters.asgi.handshake import as_request
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
-from gateway_filters.asgi.shell import HeadApp, Serve, serving
+from gateway_filters.asgi.shell import HeadApp, Serve, hand_on, serve_websocket, serving
 from gateway_filters.errors import BadRequest
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
@@ -16,10 +17,10 @@ from gateway_filters.message.text import path
 
 
 class Dispatch(HeadApp):
-    """Sends each ``http`` request to what ``choose`` gives for its head, else to ``otherwise``.
+    """Sends each request to what ``choose`` gives for its head, else to ``otherwise``.
 
     ``ingress`` makes the head that is matched, and what was matched is what the chosen app gets; to
-    ``otherwise`` the scope goes untouched, as do scopes of other types.
+    ``otherwise`` the scope goes untouched, as do scopes that are no requests.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Dispatch(HeadApp):
         canonical = self._ingress(head)
         chosen = self._choose(canonical)
         if chosen is None:
-            return self._otherwise(scope, receive, send)
+            return hand_on(self._otherwise, scope, receive, send)
         return chosen(canonical, scope, receive, send)
 
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,9 +62,11 @@ class PathPrefix:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch by prefix."""
-        below = self._below(scope) if scope["type"] == "http" else None
+        below = self._below(scope) if scope["type"] in ("http", "websocket") else None
         if below is None:
             await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await serve_websocket(self._then, below, scope, receive, send)
         else:
             await self._then(below, scope, receive, send)
 
@@ -77,9 +80,8 @@ class PathPrefix:
 
 
 async def no_route(scope: Scope, receive: Receive, send: Send) -> None:
-    """The app behind everything: 404 for ``http``; a WebSocket is refused, which servers turn into 403."""
-    del receive
-    if scope["type"] == "http":
+    """The app behind everything: 404."""
+    if scope["type"] == "websocket":
+        _, send = as_request(scope, receive, send)
+    if scope["type"] in ("http", "websocket"):
         await send_reply(not_found(), send)
-    elif scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1000})

@@ -104,10 +104,8 @@ class ExternallyAuthorized(Shell):
         if body is None:
             return _too_large()
         answer = _Answer()
-        # Extensions are promises of the server to the client's own request.
-        aside: Scope = {**scope, "extensions": {}}
         try:
-            await self._asks(self._question(head, body), aside, _asking(body, replay), answer.send)
+            await self._asks(self._question(head, body), _aside(scope, head), _asking(body, replay), answer.send)
         except ClientDisconnected:
             raise
         except GatewayFiltersError as error:
@@ -139,6 +137,13 @@ class ExternallyAuthorized(Shell):
             return head.with_headers((*without(head.headers, self._listed), *given))
         given = without(end_to_end(answer.headers), _ANSWERS_OWN)
         return head.with_headers((*without(head.headers, (name for name, _ in given)), *given))
+
+
+def _aside(scope: Scope, head: RequestHead) -> Scope:
+    """The scope of the question: HTTP, also about a WebSocket."""
+    # Extensions are promises of the server to the client's own request.
+    told = {"type": "http", "method": head.method.decode("latin-1"), "scheme": head.scheme.decode("latin-1")}
+    return {**scope, **told, "extensions": {}}
 
 
 class _Answer:

@@ -21,7 +21,7 @@ class FilteredApp(Shell):
     """``app`` behind ``filters``: requests pass them first to last, responses last to first.
 
     A filter's refusal (a ``GatewayFiltersError``) is answered with the table's status and never reaches
-    ``app``. Scopes of other types than ``http`` pass untouched.
+    ``app``. A WebSocket's handshake is filtered like any request, its 101 like any response.
     """
 
     def __init__(self, app: ASGIApp, filters: Sequence[Filter]) -> None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import reply_to
+from gateway_filters.asgi.handshake import as_request
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import local_path, scope_with_path
@@ -52,8 +53,8 @@ _remembered = lru_cache(maxsize=1024)(_canonical)
 class Ingress:
     """``app`` behind canonical paths: below the mount point, ``raw_path`` and ``path`` alike.
 
-    A path that has no canonical form is answered with 400. A scope whose path is canonical already, and scopes of
-    other types than ``http``, pass untouched.
+    A path that has no canonical form is answered with 400. A scope whose path is canonical already, and scopes
+    that are no requests, pass untouched.
     """
 
     def __init__(self, app: ASGIApp, *, escaped_slashes: EscapedSlashes = "reject") -> None:
@@ -61,11 +62,13 @@ class Ingress:
         self._escaped_slashes: EscapedSlashes = escaped_slashes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass an ``http`` request on with its canonical path, or refuse it."""
-        if scope["type"] == "http":
+        """Pass a request on with its canonical path, or refuse it."""
+        if scope["type"] in ("http", "websocket"):
             try:
                 scope = self._canonical(scope)
             except BadRequest as error:
+                if scope["type"] == "websocket":
+                    _, send = as_request(scope, receive, send)
                 await send_reply(reply_to(error), send)
                 return
         await self.app(scope, receive, send)

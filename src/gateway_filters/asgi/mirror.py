@@ -31,7 +31,7 @@ _MOST = 1024
 
 
 class Mirroring(Shell):
-    """Hands ``http`` requests to ``app``, and copies of them to ``mirrors``: pairs of an app and a share.
+    """Hands requests to ``app``, and copies of them to ``mirrors``: pairs of an app and a share.
 
     A share (0 to 1) is the part of the requests that is copied; each mirror draws for itself, from ``draw``,
     which gives numbers from 0 up to, not including, 1. A copy ends after ``patience`` seconds, and when it is
@@ -84,7 +84,9 @@ class Mirroring(Shell):
         await asyncio.gather(close(self.app), *(close(mirror) for mirror, _ in self._mirrors))
 
     def _due(self, scope: Scope) -> list[Serve]:
-        """The mirrors that are still to get a copy of the request."""
+        """The mirrors that are still to get a copy of the request; a WebSocket is no request that can be copied."""
+        if scope["type"] == "websocket":
+            return []
         remembered = scope.get(COUNTED)
         if remembered is None:
             return self._drawn()

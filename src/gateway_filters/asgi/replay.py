@@ -4,6 +4,8 @@ Facts
 - Exactly one task may call ``receive``. One pending call is kept here and each reader in its turn waits for
   it, so a reader that is cancelled takes no message with it.
 - After the body the same call waits for ``http.disconnect``.
+- What follows a body and is no departure (messages of a WebSocket that was accepted) is nobody's but the
+  reader's that is there by then, and ends all keeping.
 - Pieces are kept joined: a client that sends single bytes must not cost a message each.
 """
 
@@ -29,6 +31,7 @@ class Replay:
         self._forgetting = False
         self._complete = False
         self._gone = False
+        self._beyond: Message | None = None
         self._pending: asyncio.Task[None] | None = None
 
     @property
@@ -44,6 +47,9 @@ class Replay:
         async def receive() -> Message:
             nonlocal position, told
             while position == self._read and told == self._complete:
+                if self._beyond is not None:
+                    beyond, self._beyond = self._beyond, None
+                    return beyond
                 if self._gone:
                     return {"type": "http.disconnect"}
                 if self._passing and self._pending is None:
@@ -96,6 +102,10 @@ class Replay:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             self._gone = True
+            return
+        if message["type"] != "http.request":
+            self._beyond = message
+            self._forgetting = True
             return
         self._kept += message.get("body", b"")
         self._read = self._forgotten + len(self._kept)

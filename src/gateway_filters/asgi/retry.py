@@ -89,19 +89,19 @@ class Retrying(Shell):
             await attempt.run(self._serve, head, scope, replay.reader())
         except UpstreamError as error:
             # What a refused answer ends in does not matter any more.
-            if attempt.refused is None and (attempt.started or not self._repeatable(error, scope, replay)):
+            if attempt.refused is None and (attempt.started or not self._repeatable(error, head, replay)):
                 raise
-            _log.info("%s is tried again after: %s", scope["method"], attempt.refused or error)
+            _log.info("%s is tried again after: %s", _method(head), attempt.refused or error)
             return False
         if attempt.refused is not None:
-            _log.info("%s is tried again after: %d", scope["method"], attempt.refused)
+            _log.info("%s is tried again after: %d", _method(head), attempt.refused)
         return attempt.refused is None
 
-    def _repeatable(self, error: UpstreamError, scope: Scope, replay: Replay) -> bool:
+    def _repeatable(self, error: UpstreamError, head: RequestHead, replay: Replay) -> bool:
         if not isinstance(error, UpstreamUnreachable | UpstreamTimeout):
             return False
-        if scope["method"] not in IDEMPOTENT and not isinstance(error, NotConnected):
-            _log.info("%s is not tried again, since it may have been carried out: %s", scope["method"], error)
+        if _method(head) not in IDEMPOTENT and not isinstance(error, NotConnected):
+            _log.info("%s is not tried again, since it may have been carried out: %s", _method(head), error)
             return False
         return self._kept(replay, error)
 
@@ -144,6 +144,10 @@ class _Attempt:
         loop = asyncio.get_running_loop()
         self._limit.reschedule(loop.time())
         await loop.create_future()
+
+
+def _method(head: RequestHead) -> str:
+    return head.method.decode("latin-1")
 
 
 async def _waited(replay: Replay, seconds: float) -> None:

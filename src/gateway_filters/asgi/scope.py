@@ -21,14 +21,18 @@ from gateway_filters.message.path import cut_root
 # The characters that may stand raw in a path: RFC 3986 pchar and the slash.
 _PATH_SAFE = "/:@!$&'()*+,;=-._~"
 _SCHEMES = {"http": b"http", "https": b"https", "ws": b"http", "wss": b"https"}
+_UPGRADE = frozenset((b"upgrade",))
 _METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+
+INJECTED = "gateway_filters.injected"
+"""Stands in a scope that was written from a head with a credential of the gateway's."""
 
 
 def request_head(scope: Scope) -> RequestHead:
     """The head of an ``http`` or ``websocket`` scope.
 
     Host becomes the authority; ``Connection`` and what it nominates are left out here, before any filter,
-    so that they can never take off what a filter puts on.
+    so that they can never take off what a filter puts on. The ``Upgrade`` of a WebSocket stays: routes match it.
     """
     authority, headers = _headers(scope)
     scheme: str = scope.get("scheme", "http")
@@ -56,6 +60,8 @@ def scope_with(scope: Scope, head: RequestHead) -> Scope:
     changed = scope_with_path(scope, head.path)
     changed["headers"] = headers
     changed["query_string"] = head.query
+    if head.injected:
+        changed[INJECTED] = True
     return changed
 
 
@@ -94,6 +100,8 @@ def _headers(scope: Scope) -> tuple[bytes, Headers]:
             dropped |= named(value)
         else:
             kept.append((name, value))
+    if dropped and scope["type"] == "websocket":
+        dropped -= _UPGRADE
     return authority or b"", without(tuple(kept), dropped) if dropped else tuple(kept)
 
 

@@ -70,7 +70,7 @@ class StickyChoice(HeadApp):
         self._carrier: _Carrier = _Header(name) if header else _Cookie(name, path, lifetime if permanent else None)
 
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A scope of another type than ``http`` is only drawn for."""
+        """A scope that is no request is only drawn for."""
         await self._apps[self._drawn()](scope, receive, send)
 
     def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:

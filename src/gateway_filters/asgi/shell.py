@@ -9,21 +9,27 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway_filters.asgi.handshake import as_request, as_websocket
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.scope import request_head, scope_with
 from gateway_filters.message.head import RequestHead
 
 Serve = Callable[[RequestHead, Scope, Receive, Send], Awaitable[None]]
-"""Serves one ``http`` request: its head as it is by now, and the scope, ``receive`` and ``send`` of the server."""
+"""Serves one request: its head as it is by now, and the scope, ``receive`` and ``send`` of the server.
+
+A WebSocket is a request, too: what is received and sent is as ``handshake`` says, the scope is the server's.
+"""
 
 
 class HeadApp:
     """An ASGI app that works with heads."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve an ``http`` request; other scopes go to ``beside``."""
+        """Serve an ``http`` request or a WebSocket; other scopes go to ``beside``."""
         if scope["type"] == "http":
             await self.serve(request_head(scope), scope, receive, send)
+        elif scope["type"] == "websocket":
+            await serve_websocket(self.serve, request_head(scope), scope, receive, send)
         else:
             await self.beside(scope, receive, send)
 
@@ -33,11 +39,11 @@ class HeadApp:
 
     @abstractmethod
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a scope of another type than ``http``."""
+        """Serve a scope that is no request, a lifespan say."""
 
 
 class Shell(HeadApp):
-    """Stands before ``app``; scopes of other types than ``http`` pass untouched."""
+    """Stands before ``app``; scopes that are no requests pass untouched."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -58,6 +64,19 @@ def serving(app: ASGIApp) -> Serve:
         return app.serve
 
     def written(head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        return app(scope if head.cut_from is scope else scope_with(scope, head), receive, send)
+        return hand_on(app, scope if head.cut_from is scope else scope_with(scope, head), receive, send)
 
     return written
+
+
+def hand_on(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Call an app that is not ours with the scope as it is, and with messages as it knows them."""
+    if scope["type"] == "websocket":
+        receive, send = as_websocket(receive, send)
+    return app(scope, receive, send)
+
+
+async def serve_websocket(serve: Serve, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve the WebSocket that a server brings, once it says that the client wants one."""
+    if (await receive())["type"] == "websocket.connect":
+        await serve(head, scope, *as_request(scope, receive, send))

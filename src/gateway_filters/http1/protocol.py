@@ -244,6 +244,8 @@ class GatewayProtocol(HttpToolsProtocol):
         scope = self._scopes.of_parsed(method, self.url, self.headers)
         self.scope = cast("Any", scope)
         if self._is_upgrade():
+            if self.cycle is not None and not self.cycle.response_complete:
+                raise Refused(400, "an upgrade behind a request that is still being answered")
             return
         upgrade = self.parser.should_upgrade()
         if upgrade and self._get_upgrade() != b"h2c":  # which may be passed over (RFC 9113 3.1)

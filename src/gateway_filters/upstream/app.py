@@ -14,39 +14,53 @@ from starlette.types import Receive, Scope, Send
 
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
+from gateway_filters.asgi.scope import INJECTED
 from gateway_filters.asgi.shell import HeadApp
-from gateway_filters.errors import BadRequest, ConfigurationError, CredentialEchoed
+from gateway_filters.errors import BadRequest, ConfigurationError, PermissionDenied, UpstreamError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.departures import Departures
+from gateway_filters.upstream.echo import withhold_echo
 from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.request_head import coding, length
 from gateway_filters.upstream.tls import client_context
 from gateway_filters.upstream.transport import Clocks, Framing, IncomingResponse, OutgoingRequest, Resolver, Transport
+from gateway_filters.upstream.websocket.handshake import Handshake
+from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
+from gateway_filters.upstream.websocket.relay import Relay
 
 _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
+_DEFAULT_WEBSOCKETS = WebSockets()
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
-_SHORTEST = 8
 _LENGTH = frozenset((b"content-length",))
 
 
 class BareUpstream(HeadApp):
-    """Sends ``http`` requests through a transport and streams the answers; failures are raised.
+    """Sends requests through a transport and streams the answers, relays WebSockets; failures are raised.
 
     ``connect`` makes the transport when it is first needed, for each event loop; ``name`` is for logs.
+    A WebSocket with a credential of the gateway's is for an upstream that is named in ``websockets`` only.
     """
 
-    def __init__(self, connect: Callable[[], Transport], *, name: str, clocks: Clocks = _DEFAULT_CLOCKS) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Transport],
+        *,
+        name: str,
+        clocks: Clocks = _DEFAULT_CLOCKS,
+        websockets: WebSockets = _DEFAULT_WEBSOCKETS,
+    ) -> None:
         self._connect = connect
         self._name = name
         self._clocks = clocks
+        self._websockets = websockets
         self._made: _Made | None = None
         self._active = 0
         self._retired = False
@@ -55,16 +69,16 @@ class BareUpstream(HeadApp):
         return f"BareUpstream({self._name!r})"
 
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket is refused before it is accepted."""
-        del receive
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
+        """Nothing is sent for what is no request."""
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward one request."""
         self._active += 1
         try:
             made, task = self._here()
+            if scope["type"] == "websocket":
+                await self._websocket(head, scope, receive, send, made.transport)
+                return
             with ClientSide(receive, made.departures, task) as client:
                 headers, framing = forwarded(head)
                 framing, body = await client.body(framing)
@@ -87,6 +101,19 @@ class BareUpstream(HeadApp):
         if self._made is not None:
             made, self._made = self._made, None
             await made.transport.aclose()
+
+    async def _websocket(
+        self, head: RequestHead, scope: Scope, receive: Receive, send: Send, transport: Transport
+    ) -> None:
+        if (head.injected or INJECTED in scope) and not self._websockets.named:
+            # Any page may open a WebSocket to anywhere, and it would spend the gateway's credential.
+            raise PermissionDenied(f"a WebSocket with an injected credential, and {self._name} does not name ws or wss")
+        if not transport.upgrades:
+            raise UpstreamError(f"{self._name} is reached in a way that no WebSocket can take")
+        handshake = Handshake(head, repeat=COUNTED not in scope)
+        offered = frozenset(scope.get("subprotocols") or ())
+        relayed = Relay(receive, send, offered=offered, injected=head.injected, name=self._name)
+        await relayed.run(handshake, lambda: transport.send(handshake.request, self._clocks), self._websockets.limits)
 
     def _here(self) -> tuple["_Made", asyncio.Task[None]]:
         """What was made for the event loop that runs, and the running task."""
@@ -112,7 +139,7 @@ class _Made:
 
 
 class Upstream(Failures):
-    """Sends ``http`` requests to ``origin`` (``https://host[:port]``) and streams the answers.
+    """Sends requests to ``origin`` (``https://host[:port]``) and streams the answers; relays WebSockets.
 
     ``transport``: any ``httpx.AsyncBaseTransport``; left open by ``aclose``. Without one, our own, which ``aclose``
     closes, with at most so many ``connections`` (HTTP/1.1; None is no limit): who finds none free waits its turn, for
@@ -121,6 +148,8 @@ class Upstream(Failures):
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait, in seconds.
     ``http2``: speak HTTP/2 and nothing else (the extra ``http2``), to ``http`` with prior knowledge, to ``https``
     by ALPN; a context that is given must offer ``h2``.
+    ``websocket``: the origin speaks WebSocket, so one may be opened with a credential that a filter injects;
+    without, such a one is answered with 403. ``websocket_limits``: what WebSockets may take.
 
     Raises ``ConfigurationError`` for anything that is not an origin, and for ``http2`` without its extra or with a
     ``transport``. A failure before the answer is answered with 502, 503 or 504; one after it aborts the client's
@@ -138,6 +167,8 @@ class Upstream(Failures):
         clocks: Clocks = _DEFAULT_CLOCKS,
         http2: bool = False,
         connections: int | None = None,
+        websocket: bool = False,
+        websocket_limits: WebSocketLimits = _DEFAULT_WEBSOCKETS.limits,
     ) -> None:
         place = _origin(origin, server_hostname, resolve)
         if http2 and transport is not None:
@@ -153,7 +184,8 @@ class Upstream(Failures):
                 return default.http2_transport_to(place, context)
             return default.transport_to(place, context, connections=connections)
 
-        super().__init__(bare_upstream(connect, name=str(place), clocks=clocks, http2=http2))
+        websockets = WebSockets(websocket_limits, named=websocket)
+        super().__init__(bare_upstream(connect, name=str(place), clocks=clocks, http2=http2, websockets=websockets))
         self._name = str(place)
         self._given = transport is not None
 
@@ -166,10 +198,17 @@ class Upstream(Failures):
             await super().aclose()
 
 
-def bare_upstream(connect: Callable[[], Transport], *, name: str, clocks: Clocks, http2: bool = False) -> BareUpstream:
+def bare_upstream(
+    connect: Callable[[], Transport],
+    *,
+    name: str,
+    clocks: Clocks,
+    http2: bool = False,
+    websockets: WebSockets = _DEFAULT_WEBSOCKETS,
+) -> BareUpstream:
     """A ``BareUpstream``; one for transports that speak HTTP/2 raises ``ConfigurationError`` without the extra."""
     if not http2:
-        return BareUpstream(connect, name=name, clocks=clocks)
+        return BareUpstream(connect, name=name, clocks=clocks, websockets=websockets)
     require_http2(f"upstream {name}")
     from gateway_filters.upstream.http2 import Http2Upstream  # noqa: PLC0415 - it needs an extra
 
@@ -231,19 +270,6 @@ async def relay(response: IncomingResponse, send: Send, client: ClientSide, inje
         raise
     client.finish()
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
-
-
-def withhold_echo(injected: tuple[bytes, ...], headers: list[tuple[bytes, bytes]], body: bytes | None) -> None:
-    """Raises ``CredentialEchoed`` where an answer carries a credential, with or without its scheme.
-
-    One of fewer than 8 bytes could stand anywhere by chance and is not looked for.
-    """
-    for value in injected:
-        bare = value.rpartition(b" ")[2]
-        if len(bare) < _SHORTEST:
-            continue
-        if (body and bare in body) or any(bare in each for _, each in headers):
-            raise CredentialEchoed("the answer carries the injected credential")
 
 
 def passed_on(response: IncomingResponse) -> list[tuple[bytes, bytes]]:

@@ -19,8 +19,10 @@ from gateway_filters.routing import Backend, Endpoint
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
 from gateway_filters.upstream.transport import Clocks, Resolver
+from gateway_filters.upstream.websocket.limits import WebSocketLimits
 
 _MOST_HOSTS = 256
+_DEFAULT_LIMITS = WebSocketLimits()
 
 
 class DynamicUpstream(HeadApp):
@@ -37,12 +39,14 @@ class DynamicUpstream(HeadApp):
         resolve: Resolver | None,
         clocks: Clocks,
         connections: int | None = None,
+        websocket_limits: WebSocketLimits = _DEFAULT_LIMITS,
     ) -> None:
         self._connections = connections
         self._backend = backend
         self._tls = tls
         self._resolve = resolve
         self._clocks = clocks
+        self._websocket_limits = websocket_limits
         self._reached: OrderedDict[Endpoint, BareUpstream] = OrderedDict()
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,10 +55,7 @@ class DynamicUpstream(HeadApp):
         await upstream.serve(head, scope, receive, send)
 
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A WebSocket is refused before it is accepted."""
-        del receive
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1000})
+        """Nothing is sent for what is no request."""
 
     async def aclose(self) -> None:
         """Close all connections; later requests open new ones."""
@@ -84,7 +85,12 @@ class DynamicUpstream(HeadApp):
                 self._backend, name=f"{self._backend.name} at {endpoint.host}", endpoints=(endpoint,), tls=tls
             )
             known = reach(
-                single, tls=self._tls, resolve=self._resolve, clocks=self._clocks, connections=self._connections
+                single,
+                tls=self._tls,
+                resolve=self._resolve,
+                clocks=self._clocks,
+                connections=self._connections,
+                websocket_limits=self._websocket_limits,
             )
             self._reached[endpoint] = known
         self._reached.move_to_end(endpoint)

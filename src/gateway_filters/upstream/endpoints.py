@@ -10,6 +10,9 @@ from gateway_filters.upstream import default
 from gateway_filters.upstream.app import BareUpstream, bare_upstream
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
+from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
+
+_DEFAULT_LIMITS = WebSocketLimits()
 
 
 def reach(
@@ -19,6 +22,7 @@ def reach(
     resolve: Resolver | None,
     clocks: Clocks,
     connections: int | None = None,
+    websocket_limits: WebSocketLimits = _DEFAULT_LIMITS,
 ) -> BareUpstream:
     """The app that sends requests to ``backend``; its failures are raised.
 
@@ -30,7 +34,9 @@ def reach(
         transports = [_transport(backend, each, tls, resolve, connections) for each in backend.endpoints]
         return transports[0] if len(transports) == 1 else FirstReachable(transports)
 
-    return bare_upstream(connect, name=backend.name, clocks=clocks, http2=backend.protocol in (HTTP2, NEGOTIATED))
+    websockets = WebSockets(websocket_limits, named=backend.protocol == "ws")
+    http2 = backend.protocol in (HTTP2, NEGOTIATED)
+    return bare_upstream(connect, name=backend.name, clocks=clocks, http2=http2, websockets=websockets)
 
 
 class FirstReachable(Transport):
@@ -39,6 +45,11 @@ class FirstReachable(Transport):
     def __init__(self, transports: Sequence[Transport]) -> None:
         self._transports = tuple(transports)
         self._turn = count()
+
+    @property
+    def upgrades(self) -> bool:
+        """Whether all of them can."""
+        return all(each.upgrades for each in self._transports)
 
     async def send(self, request: OutgoingRequest, clocks: Clocks) -> IncomingResponse:
         """Send to the first endpoint that accepts a connection; raises ``NotConnected`` when none does."""

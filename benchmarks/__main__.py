@@ -12,10 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import load
+from benchmarks import h2load, load
 from benchmarks.chart import chart
 from benchmarks.measurement import Memory, Outcome, Results, Sample
-from benchmarks.peers import ENVOY, OURS, PEERS, Peer
+from benchmarks.peers import ENVOY, OURS, OURS_RUN, PEERS, Peer
 from benchmarks.processes import LOAD_CORE, SERVER_CORE, Process, ended_cpu, other_work, wait_for
 from benchmarks.race import Runner, measure, memory_of, race, started, watch_streams
 from benchmarks.report import ROUTES_MARK, as_markdown, as_text, write_page
@@ -119,22 +119,44 @@ def _routes(races: Plan, setting: Setting, peers: Sequence[Peer], results: Resul
     """One process for each number of routes, in turn like peers of their own."""
     able = [peer for peer in peers if peer.name in (OURS, ENVOY)]
     tell(f"routes: {', '.join(map(str, races.routes))}")
-    samples: dict[str, list[Sample]] = {}
     with ExitStack() as stack:
         lanes = [
-            (runner, Scenario("", "routes", route_load(count, races.seconds)))
+            (runner.name, runner, Scenario("", "routes", route_load(count, races.seconds)))
             for count in races.routes
             for runner in stack.enter_context(
                 started(able, replace(setting, routes=count), results.skipped, f"{ROUTES_MARK}{count:,}")
             )
         ]
-        for _ in range(races.route_rounds):
-            for runner, scenario in lanes:
-                samples.setdefault(runner.name, []).append(measure(scenario, runner, setting))
+        samples = _in_turn(lanes, races.route_rounds, setting)
     results.outcomes.append(Outcome("Routes, seed POST, c=32", "requests", samples))
 
 
-_KINDS: dict[str, Kind] = {"seed": _seed, "tls": _tls, "routes": _routes}
+def _http2(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
+    """One process of ours, spoken to in both versions in turn."""
+    reason = h2load.missing()
+    if reason is not None:
+        results.skipped["HTTP/2"] = reason
+        return
+    tell(f"HTTP/2: {', '.join(scenario.title for scenario in races.http2)}")
+    with started([peer for peer in peers if peer.name == OURS_RUN], setting, results.skipped) as runners:
+        lanes = [
+            (f"{runner.name}{ROUTES_MARK}{scenario.title}", runner, scenario)
+            for runner in runners
+            for scenario in races.http2
+        ]
+        samples = _in_turn(lanes, races.route_rounds, setting)
+    results.outcomes.append(Outcome("HTTP/2 beside HTTP/1.1, seed POST, 32 at a time", "requests", samples))
+
+
+def _in_turn(lanes: Sequence[tuple[str, Runner, Scenario]], rounds: int, setting: Setting) -> dict[str, list[Sample]]:
+    samples: dict[str, list[Sample]] = {}
+    for _ in range(rounds):
+        for name, runner, scenario in lanes:
+            samples.setdefault(name, []).append(measure(scenario, runner, setting))
+    return samples
+
+
+_KINDS: dict[str, Kind] = {"seed": _seed, "tls": _tls, "routes": _routes, "http2": _http2}
 
 
 @contextmanager

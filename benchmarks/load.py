@@ -26,13 +26,17 @@ _TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Requests over ``connections`` for ``seconds``; several paths take turns. ``large``: bytes to upload instead."""
+    """Requests over ``connections`` for ``seconds``; several paths take turns. ``large``: bytes to upload instead.
+
+    With ``streams``, so many at a time on each connection, over HTTP/2 (``h2load``).
+    """
 
     paths: Sequence[str]
     connections: int
     seconds: float
     body: bytes | None = None
     large: int = 0
+    streams: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from benchmarks import load, streams, traffic
+from benchmarks import h2load, load, streams, traffic
 from benchmarks.measurement import Memory, Outcome, Sample
 from benchmarks.peers import HELLO, Peer
 from benchmarks.processes import SERVER_CORE, Process, free_port, wait_for
@@ -72,7 +72,8 @@ def race(scenario: Scenario, runners: Sequence[Runner], setting: Setting, tell: 
 def measure(scenario: Scenario, runner: Runner, setting: Setting) -> Sample:
     """One peer's turn."""
     cpu, load_cpu, began = runner.process.cpu(), setting.load_cpu(), time.monotonic()
-    counted = load.run(scenario.load, runner.port, setting.folder)
+    generator = h2load if scenario.load.streams else load
+    counted = generator.run(scenario.load, runner.port, setting.folder)
     took = time.monotonic() - began
     cpu, load_cpu = runner.process.cpu() - cpu, setting.load_cpu() - load_cpu
     runner.requests += counted.requests

@@ -34,6 +34,7 @@ class Plan:
     stream_seconds: float
     memory_requests: int
     memory_seconds: float
+    http2: tuple[Scenario, ...] = ()
 
 
 def plan(*, full: bool) -> Plan:
@@ -76,6 +77,18 @@ def plan(*, full: bool) -> Plan:
         stream_seconds=5.0 if full else 2.0,
         memory_requests=100_000 if full else 20_000,
         memory_seconds=60.0 if full else 1.0,
+        http2=(
+            Scenario("HTTP/1.1, c=32", "few", Load((traffic.CHAT,), 32, seconds, traffic.QUESTION), rounds=rounds),
+            *(
+                Scenario(
+                    f"HTTP/2, c={connections}, {streams} at a time",
+                    "few",
+                    Load((traffic.CHAT,), connections, seconds, traffic.QUESTION, streams=streams),
+                    rounds=rounds,
+                )
+                for connections, streams in ((32, 1), (4, 8), (1, 32))
+            ),
+        ),
     )
 
 

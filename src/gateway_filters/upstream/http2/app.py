@@ -53,17 +53,19 @@ class Http2Upstream(BareUpstream):
 async def relay_with_trailers(response: IncomingResponse, send: Send, client: ClientSide) -> None:
     """``relay``, with the trailers behind the body; they are announced unless it is known that there are none."""
     whole = response.at_hand()
-    headers = passed_on(response)
     announced = whole is None or bool(response.trailers())
-    try:
-        await send(
-            {"type": "http.response.start", "status": response.status, "headers": headers, "trailers": announced}
-        )
-        if whole is None:
+    start = {"type": "http.response.start", "status": response.status, "headers": passed_on(response)}
+    if whole is None:
+        try:
+            await send({**start, "trailers": True})
             async for chunk in response.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    finally:
+        finally:
+            await response.aclose()
+    else:
+        # Before the head, for it may wait: where there is no body, head and end must leave as one frame.
         await response.aclose()
+        await send({**start, "trailers": announced})
     client.finish()
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
     if announced:

@@ -112,6 +112,17 @@ async def test_settings_move_the_windows_of_open_streams() -> None:
         await peer.answer(1)
 
 
+async def test_settings_that_let_several_answers_end() -> None:
+    """All of them, at once."""
+    closed = {SettingsFrame.INITIAL_WINDOW_SIZE: 0}
+    async with serving(hello) as server, server.connected(closed) as peer:
+        for stream in (1, 3, 5):
+            peer.ask(stream)
+        await peer.settle()
+        peer.send(SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 100}))
+        assert [(await peer.answer(stream)).body for stream in (1, 3, 5)] == [b"hello"] * 3
+
+
 async def test_streams_take_turns() -> None:
     """A frame each: a large answer does not keep a later one from being sent."""
     wide = {SettingsFrame.INITIAL_WINDOW_SIZE: 1_000_000}

@@ -70,7 +70,7 @@ def test_a_malformed_head(fields: tuple[Field, ...]) -> None:
 def test_a_request() -> None:
     """Host first, then the fields in their order."""
     request = asked([*HEAD, (b"accept", b"*/*"), (b"content-length", b"3"), (b"te", b"Trailers")])
-    assert (request.method, request.path, request.query) == (b"GET", b"/a", b"b")
+    assert (request.method, request.path, request.raw_path, request.query) == ("GET", "/a", b"/a", b"b")
     assert request.headers == [
         (b"host", b"test"),
         (b"accept", b"*/*"),
@@ -103,7 +103,7 @@ def test_the_pieces_of_a_cookie_are_joined() -> None:
 
 def test_the_asterisk_of_options() -> None:
     """The whole server, for whoever behind this wants to answer for it."""
-    assert asked([(b":method", b"OPTIONS"), SCHEME, AUTHORITY, (b":path", b"*")]).path == b"*"
+    assert asked([(b":method", b"OPTIONS"), SCHEME, AUTHORITY, (b":path", b"*")]).raw_path == b"*"
 
 
 REFUSED = [

@@ -70,8 +70,8 @@ class Answer:
         """An answer before the answer, such as 100."""
         self._outbox.put_block(self.stream, encoded_head(status, ()), end=False)
 
-    async def write(self, data: bytes, *, end: bool) -> None:
-        """Send a piece of the body; returns when there is room for the next one, or never will be.
+    def write(self, data: bytes, *, end: bool) -> bool:
+        """Send a piece of the body; whether all of it has been sent. Else ``room`` is to be waited for.
 
         Raises ``RuntimeError`` while another piece waits.
         """
@@ -79,9 +79,13 @@ class Answer:
             raise RuntimeError("an answer is sent by one task at a time")
         if not data or self._outbox.fits(self, len(data)):
             self._write_now(data, end=end)
-            return
+            return True
         self._body, self._ends = memoryview(data), end
         self._outbox.queue(self)
+        return not self.pending()
+
+    async def room(self) -> None:
+        """Return when what waits has been sent, or never will be."""
         if self.pending():
             self._waiter = asyncio.get_running_loop().create_future()
             try:

@@ -123,17 +123,20 @@ class Http2Connection(asyncio.Protocol):
     # Requests
 
     def _serve(self, stream: Stream, request: Asked) -> None:
-        scope = request_scope(self._scope, request, self._state)
-        running = stream.run(self._service.app, scope, expects=request.expects)
-        task = self._loop.create_task(running)
+        stream.task = task = self._loop.create_task(self._answer(stream, request))
         self._service.tasks.add(task)
-        task.add_done_callback(self._served)
 
-    def _served(self, task: asyncio.Task[None]) -> None:
-        self._service.tasks.discard(task)
-        self._session.streams.running -= 1
-        if self._draining or self._session.leaving:
-            self._close_if_done()
+    async def _answer(self, stream: Stream, request: Asked) -> None:
+        scope = request_scope(self._scope, request, self._state)
+        try:
+            await stream.run(self._service.app, scope, expects=request.expects)
+        finally:
+            if stream.task is not None:
+                self._service.tasks.discard(stream.task)
+            stream.task = None  # it knows the stream
+            self._session.streams.running -= 1
+            if self._draining or self._session.leaving:
+                self._close_if_done()
 
     def _greeted(self, data: bytes) -> bytes:
         """What comes after the preface."""

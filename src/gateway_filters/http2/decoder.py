@@ -32,9 +32,12 @@ class _Forbidden(tuple[bytes, bytes]):
 
 
 class Decoder:
-    """Decodes the header blocks of one connection, in the order in which they come."""
+    """Decodes the header blocks of one connection, in the order in which they come.
 
-    __slots__ = ("_fields", "_line", "_room", "_size", "_table", "_table_bytes")
+    ``changes`` counts how often its table has become another.
+    """
+
+    __slots__ = ("_fields", "_line", "_room", "_size", "_table", "_table_bytes", "changes")
 
     def __init__(self, limits: Http2Limits) -> None:
         self._room = limits.header_bytes
@@ -43,6 +46,7 @@ class Decoder:
         self._table: deque[Field] = deque()
         self._size = 0
         self._table_bytes = _TABLE_BYTES
+        self.changes = 0
 
     def decode(self, block: bytes) -> list[Field]:
         """The fields of a block.
@@ -110,6 +114,7 @@ class Decoder:
         return _Forbidden((name, value)), at
 
     def _remember(self, field: Field) -> None:
+        self.changes += 1
         self._table.appendleft(field)
         self._size += len(field[0]) + len(field[1]) + _ENTRY_BYTES
         if self._size > self._table_bytes:
@@ -125,6 +130,7 @@ class Decoder:
         if size > _TABLE_BYTES:
             raise ValueError("a table larger than was allowed")
         self._table_bytes = size
+        self.changes += 1
         self._forget()
         return at
 

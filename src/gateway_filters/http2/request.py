@@ -9,6 +9,8 @@ Facts
 - ``Cookie`` may come in pieces and is joined (8.2.3). A length must be a number, once.
 """
 
+from urllib.parse import unquote
+
 from gateway_filters.http2.faults import ErrorCode, StreamFault
 from gateway_filters.http2.static_table import Field
 
@@ -18,26 +20,28 @@ _FORBIDDEN = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"tra
 _SPECIAL = _FORBIDDEN | _REQUIRED | {b":authority", b":status", b"content-length", b"cookie", b"expect", b"host", b"te"}
 _TARGET = bytes(byte for byte in range(0x21, 0x7F) if byte != ord("#"))
 _METHOD = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_REFUSED = frozenset((b"CONNECT", b"TRACE", b"TRACK"))
+_REFUSED = frozenset(("CONNECT", "TRACE", "TRACK"))
 _DIGITS = b"0123456789"
 _LONGEST_LENGTH = 18
 
 
 class Asked:
-    """What is asked for: ``headers`` begin with Host; ``length`` is that of the body, None where it is not told.
+    """What is asked for: ``path`` decoded, ``raw_path`` as it came; ``headers`` begin with Host.
 
-    ``refused`` is the status of a request that is one, but not one that is served.
+    ``length`` is that of the body, None where it is not told; ``expects`` whether the client waits for 100 before it
+    sends one; ``refused`` the status of a request that is one, but not one that is served.
     """
 
-    __slots__ = ("expects", "headers", "length", "method", "path", "query", "refused")
+    __slots__ = ("expects", "headers", "length", "method", "path", "query", "raw_path", "refused")
 
     def __init__(self, method: bytes, target: bytes, headers: list[Field]) -> None:
-        self.method = method
-        self.path, _, self.query = target.partition(b"?")
+        self.method = method.decode("ascii")
+        self.raw_path, _, self.query = target.partition(b"?")
+        self.path = unquote(self.raw_path.decode("ascii"))
         self.headers = headers
         self.length: int | None = None
         self.expects = False
-        self.refused = 405 if method in _REFUSED else None
+        self.refused = 405 if self.method in _REFUSED else None
 
 
 def asked(fields: list[Field]) -> Asked:

@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Any
-from urllib.parse import unquote
 
 from starlette.types import Scope
 
@@ -26,14 +25,13 @@ def connection_scope(transport: asyncio.BaseTransport) -> Scope:
 
 def request_scope(connection: Scope, request: Asked, state: dict[str, Any]) -> Scope:
     """The scope of one request; nothing that an app may change is shared with another."""
-    path = request.path.decode("ascii")
     return {
         **connection,
-        "method": request.method.decode("ascii"),
-        "path": unquote(path) if "%" in path else path,
-        "raw_path": request.path,
+        "method": request.method,
+        "path": request.path,
+        "raw_path": request.raw_path,
         "query_string": request.query,
-        "headers": request.headers,
+        "headers": request.headers.copy(),
         "state": state.copy(),
         "extensions": {"http.response.trailers": {}},
     }

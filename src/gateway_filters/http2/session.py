@@ -8,12 +8,12 @@ import logging
 from collections.abc import Callable
 
 from gateway_filters.http2 import frames
-from gateway_filters.http2.decoder import Decoder
 from gateway_filters.http2.faults import ConnectionFault, ErrorCode, HeadTooLarge, StreamFault
 from gateway_filters.http2.heads import HeadBlock
 from gateway_filters.http2.limits import LARGEST_WINDOW, Budget, Http2Limits
 from gateway_filters.http2.outbox import Outbox
-from gateway_filters.http2.request import Asked, asked, check_trailers
+from gateway_filters.http2.request import Asked, check_trailers
+from gateway_filters.http2.requests import Requests
 from gateway_filters.http2.settings import stream_window
 from gateway_filters.http2.stream import Stream
 from gateway_filters.http2.streams import Streams
@@ -49,7 +49,7 @@ class Session:
         self._limits = limits
         self._serve = serve
         self._ponged = ponged
-        self._decoder = Decoder(limits)
+        self._requests = Requests(limits)
         self._resets = Budget(limits.resets, limits.resets_per_second)
         self._chatter = Budget(limits.chatter, limits.chatter_per_second)
         self._seen_frames = 0
@@ -212,19 +212,19 @@ class Session:
         else:
             streams.left(number)
             self._spend_chatter()
-            self._ignore(block)
+            self._requests.skip(block)
 
     def _request(self, number: int, block: bytes, *, ends: bool) -> None:
         if number > self.last:
-            self._ignore(block)
+            self._requests.skip(block)
             return
         try:
-            request = asked(self._decoder.decode(block))
+            request = self._requests.asked(block)
         except HeadTooLarge as error:
             self.streams.begin(number, None, more=not ends).refuse(431, str(error))
             return
         stream = self.streams.begin(number, request.length, more=not ends)
-        stream.bodiless = request.method == b"HEAD"
+        stream.bodiless = request.method == "HEAD"
         if request.refused is not None:
             stream.refuse(request.refused, "a method or an expectation that is not served")
         else:
@@ -234,7 +234,7 @@ class Session:
     def _trailers(self, stream: Stream, block: bytes, *, ends: bool) -> None:
         """They are looked at and dropped: ASGI has no word for a request's trailers."""
         try:
-            fields = self._decoder.decode(block)
+            fields = self._requests.fields(block)
         except HeadTooLarge as error:
             raise StreamFault(ErrorCode.ENHANCE_YOUR_CALM, "trailers are too large") from error
         if not stream.upload.open:
@@ -244,13 +244,6 @@ class Session:
             raise StreamFault(ErrorCode.PROTOCOL_ERROR, "a second head in a request")
         stream.upload.add(b"", 0, end=True)
         stream.stir()
-
-    def _ignore(self, block: bytes) -> None:
-        """Only for what the decoder must remember of it."""
-        try:
-            self._decoder.decode(block)
-        except (StreamFault, HeadTooLarge):
-            return
 
     def _spend_reset(self) -> None:
         if not self._resets.spend():

@@ -35,6 +35,7 @@ class Stream:
     """One request and its answer; ``gone`` once the client has left it or it was cut.
 
     ``heard``: when something last came of its body. ``bodiless``: whether its answer has no body whatever it says.
+    ``task``: in which the app runs, as long as it does.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Stream:
         "gone",
         "heard",
         "number",
+        "task",
         "upload",
     )
 
@@ -58,6 +60,7 @@ class Stream:
         self.gone = False
         self.heard = heard
         self._owner = owner
+        self.task: asyncio.Task[None] | None = None
         self.bodiless = False
         self._expects = False
         self._trailers: list[Field] | None = None
@@ -75,7 +78,8 @@ class Stream:
             if not self.answer.over:
                 _log.error("an app returned without a whole answer")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's alone
-            _tell(error)
+            if not self.gone:
+                _tell(error)
         finally:
             self._conclude()
 
@@ -92,9 +96,9 @@ class Stream:
     async def receive(self) -> Message:
         """What has come of the body since the last call, or that the client has left or has its answer."""
         upload, answer = self.upload, self.answer
-        while not (upload.ready or self.gone or answer.over):
+        while not (upload.ready or answer.over):
             await self._stir()
-        if self.gone or answer.over:
+        if answer.over:
             return {"type": "http.disconnect"}
         body = upload.read()
         if body:
@@ -112,7 +116,8 @@ class Stream:
         if kind == "http.response.start" and not self.answer.begun:
             self._begin(message)
         elif kind == "http.response.body" and self.answer.begun and not self.answer.over:
-            await self._send_body(message.get("body", b""), end=not message.get("more_body", False))
+            if not self._put(message.get("body", b""), end=not message.get("more_body", False)):
+                await self.answer.room()
         elif kind == "http.response.trailers" and self._trailers is not None and not self.answer.over:
             self._trailers.extend(message.get("headers", ()))
             if not message.get("more_trailers", False):
@@ -145,24 +150,24 @@ class Stream:
         await self._stirred.wait()
 
     def _begin(self, message: Message) -> None:
-        fields = [(name, value) for name, value in message.get("headers", ())]
-        status = message["status"]
+        status, fields = message["status"], tuple(message.get("headers", ()))
         self.answer.begin(status, fields)
-        self.bodiless = self.bodiless or status in _BODILESS
+        if status in _BODILESS:
+            self.bodiless = True
         if message.get("trailers", False):
             self._trailers = []
-        for name, value in fields:
-            if name == b"content-length":
-                self._left = int(value)
+        for field in fields:
+            if field[0] == b"content-length":
+                self._left = int(field[1])
 
-    async def _send_body(self, data: bytes, *, end: bool) -> None:
+    def _put(self, data: bytes, *, end: bool) -> bool:
         if self.bodiless:
             data = b""
         elif self._left is not None:
             self._left -= len(data)
             if self._left < 0 or (end and self._left):
                 raise RuntimeError("the body of an answer is not as long as its Content-Length says")
-        await self.answer.write(data, end=end and self._trailers is None)
+        return self.answer.write(data, end=end and self._trailers is None)
 
     def _conclude(self) -> None:
         if self.gone or self.answer.over:

@@ -39,6 +39,4 @@ def run(load: Load, port: int, folder: Path) -> Counted:
     elapsed = float(took[1]) / (1000 if took[2] == "ms" else 1)
     times = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
     p50, p99 = (float(times[len(times) * share // 100]) if times else 0.0 for share in (50, 99))
-    return Counted(
-        requests, float(took[1]) / (1000 if took[2] == "ms" else 1), int(count[1]), requests - right, p50, p99
-    )
+    return Counted(requests, elapsed, int(count[1]), requests - right, p50, p99)

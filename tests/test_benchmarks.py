@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from benchmarks import load
+from benchmarks import h2load, load
 from benchmarks.__main__ import run
 from benchmarks.chart import chart
 from benchmarks.load import Load
@@ -52,6 +52,23 @@ def test_a_short_race_measures_real_processes() -> None:
     for name, (measured,) in outcome.samples.items():
         assert measured.rate > 0 and measured.p50 > 0 and measured.errors == 0, name
         assert results.memory[name].rest > 0 and results.memory[name].flowing == 5, name
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.skipif(load.missing() is not None, reason=str(load.missing()))
+@pytest.mark.skipif(h2load.missing() is not None, reason=str(h2load.missing()))
+def test_a_short_race_over_http2() -> None:
+    """One process, in both versions: every request is answered, with figures for each."""
+    lanes = (
+        Scenario("HTTP/1.1", "few", Load((CHAT,), 2, 1.0, QUESTION)),
+        Scenario("HTTP/2", "few", Load((CHAT,), 2, 1.0, QUESTION, streams=3)),
+    )
+    results = run(Plan((), (), (), (1,), 1, 1.0, 5, 0.5, 1, 1.0, lanes), PEERS, ["http2"])
+    assert results.skipped == {}
+    (outcome,) = results.outcomes
+    assert [*outcome.samples] == [f"{OURS_RUN}{ROUTES_MARK}HTTP/1.1", f"{OURS_RUN}{ROUTES_MARK}HTTP/2"]
+    for (measured,) in outcome.samples.values():
+        assert measured.rate > 0 and 0 < measured.p50 <= measured.p99 and measured.errors == 0
 
 
 def test_traffic_has_the_sizes_that_are_told() -> None:

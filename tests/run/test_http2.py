@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -132,6 +133,22 @@ def test_a_connection_that_is_used_for_another_host(over_tls: int) -> None:
     with speaking(over_tls, trusting(), "b.example.com") as client:
         hosts = ("b.example.com", "a.example.com", "c.example.com")
         assert [client.get(host=host).status for host in hosts] == [200, 421, 200]
+
+
+@pytest.mark.skipif(find_spec("OpenSSL") is None, reason="pyOpenSSL is not installed")
+def test_clients_that_are_let_in_whatever_they_show(tmp_path: Path, one: NamedServer) -> None:
+    """TLS of another library agrees on HTTP/2 as well (AllowInsecureFallback)."""
+    port, bundle = free_port(), CA.cert_pem.bytes().decode().replace("\n", "\n    ")
+    authorities = f"\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: cas}}\ndata:\n  ca.crt: |\n    {bundle}\n"
+    asked = "caCertificateRefs: [{group: '', kind: ConfigMap, name: cas}], mode: AllowInsecureFallback"
+    validated = f"spec:\n  tls: {{frontend: {{default: {{validation: {{{asked}}}}}}}}}\n"
+    listeners = secured(port, ("exact", "a.example.com")).replace("spec:\n", validated)
+    texts = (listeners, route("r", "/", "b"), backend("b", one), authorities, secret("exact", FIRST))
+    (tmp_path / "all.yaml").write_text(documents(*texts))
+    context = trusting()
+    trustme.CA().issue_cert("nobody").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    with running(tmp_path), speaking(port, context, "a.example.com") as client:
+        assert [client.get(host="a.example.com").body for _ in range(20)] == [b"one"] * 20
 
 
 TOOLS = [

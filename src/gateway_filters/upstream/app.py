@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
 import httpx
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
@@ -22,6 +22,7 @@ from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
+from gateway_filters.upstream.both_ends import TRAILERS, framing_ahead, speaks_http2, takes_trailers, taking_trailers
 from gateway_filters.upstream.departures import Departures
 from gateway_filters.upstream.echo import withhold_echo
 from gateway_filters.upstream.home import Home
@@ -45,8 +46,9 @@ _LENGTH = frozenset((b"content-length",))
 class BareUpstream(HeadApp):
     """Sends requests through a transport and streams the answers, relays WebSockets; failures are raised.
 
-    ``connect`` makes the transport when it is first needed, for each event loop; ``name`` is for logs.
-    A WebSocket with a credential of the gateway's is for an upstream that is named in ``websockets`` only.
+    ``connect`` makes the transport when it is first needed, for each event loop; ``name`` is for logs; ``http2``
+    says that the transport speaks HTTP/2, and raises ``ConfigurationError`` without the extra for it. A WebSocket
+    with a credential of the gateway's is for an upstream that is named in ``websockets`` only.
     """
 
     def __init__(
@@ -55,8 +57,12 @@ class BareUpstream(HeadApp):
         *,
         name: str,
         clocks: Clocks = _DEFAULT_CLOCKS,
+        http2: bool = False,
         websockets: WebSockets = _DEFAULT_WEBSOCKETS,
     ) -> None:
+        if http2:
+            require_http2(f"upstream {name}")
+        self._http2 = http2
         self._connect = connect
         self._name = name
         self._clocks = clocks
@@ -81,10 +87,14 @@ class BareUpstream(HeadApp):
                 return
             with ClientSide(receive, made.departures, task) as client:
                 headers, framing = forwarded(head)
+                both = self._http2 and speaks_http2(scope)
+                if both:
+                    headers += taking_trailers(head)
+                    framing = framing_ahead(head, framing)
                 framing, body = await client.body(framing)
                 request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
                 response = await made.transport.send(request, self._clocks)
-                await relay(response, send, client, head.injected)
+                await relay(response, send, client, head.injected, trailers=both and takes_trailers(scope))
         finally:
             self._active -= 1
             if self._retired and not self._active:
@@ -185,7 +195,7 @@ class Upstream(Failures):
             return default.transport_to(place, context, connections=connections)
 
         websockets = WebSockets(websocket_limits, named=websocket)
-        super().__init__(bare_upstream(connect, name=str(place), clocks=clocks, http2=http2, websockets=websockets))
+        super().__init__(BareUpstream(connect, name=str(place), clocks=clocks, http2=http2, websockets=websockets))
         self._name = str(place)
         self._given = transport is not None
 
@@ -196,23 +206,6 @@ class Upstream(Failures):
         """Close the connections; a transport that was given stays open. Later requests open new ones."""
         if not self._given:
             await super().aclose()
-
-
-def bare_upstream(
-    connect: Callable[[], Transport],
-    *,
-    name: str,
-    clocks: Clocks,
-    http2: bool = False,
-    websockets: WebSockets = _DEFAULT_WEBSOCKETS,
-) -> BareUpstream:
-    """A ``BareUpstream``; one for transports that speak HTTP/2 raises ``ConfigurationError`` without the extra."""
-    if not http2:
-        return BareUpstream(connect, name=name, clocks=clocks, websockets=websockets)
-    require_http2(f"upstream {name}")
-    from gateway_filters.upstream.http2 import Http2Upstream  # noqa: PLC0415 - it needs an extra
-
-    return Http2Upstream(connect, name=name, clocks=clocks)
 
 
 def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
@@ -248,19 +241,29 @@ def outgoing(
     return OutgoingRequest(method, head.target, tuple(headers), body, framing, repeat)
 
 
-async def relay(response: IncomingResponse, send: Send, client: ClientSide, injected: tuple[bytes, ...] = ()) -> None:
+async def relay(
+    response: IncomingResponse,
+    send: Send,
+    client: ClientSide,
+    injected: tuple[bytes, ...] = (),
+    *,
+    trailers: bool = False,
+) -> None:
     """Send the head of ``response`` and its body, whole where it is here, else piece by piece as they come.
 
-    Raises ``CredentialEchoed`` for an answer that carries one of ``injected`` in its head or in a body that is whole.
+    ``trailers`` are sent behind it, and announced unless it is known that there are none. Raises ``CredentialEchoed``
+    for an answer that carries one of ``injected`` in its head, its trailers, or a body that is whole.
     """
     whole = response.at_hand()
+    announced = trailers and (whole is None or bool(response.trailers()))
     if whole is not None:
         client.finish()
     try:
         headers = passed_on(response)
         if injected:
             withhold_echo(injected, headers, whole)
-        await send({"type": "http.response.start", "status": response.status, "headers": headers})
+        start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
+        await send({**start, "trailers": True} if announced else start)
         if whole is None:
             async for chunk in response.chunks():
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -270,6 +273,10 @@ async def relay(response: IncomingResponse, send: Send, client: ClientSide, inje
         raise
     client.finish()
     await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
+    if announced:
+        behind = list(response.trailers())
+        withhold_echo(injected, behind, None)
+        await send({"type": TRAILERS, "headers": behind, "more_trailers": False})
 
 
 def passed_on(response: IncomingResponse) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ from itertools import count
 from gateway_filters.errors import NotConnected
 from gateway_filters.routing import HTTP2, NEGOTIATED, Backend, Endpoint
 from gateway_filters.upstream import default
-from gateway_filters.upstream.app import BareUpstream, bare_upstream
+from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
@@ -36,7 +36,7 @@ def reach(
 
     websockets = WebSockets(websocket_limits, named=backend.protocol == "ws")
     http2 = backend.protocol in (HTTP2, NEGOTIATED)
-    return bare_upstream(connect, name=backend.name, clocks=clocks, http2=http2, websockets=websockets)
+    return BareUpstream(connect, name=backend.name, clocks=clocks, http2=http2, websockets=websockets)
 
 
 class FirstReachable(Transport):

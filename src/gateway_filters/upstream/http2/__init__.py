@@ -3,7 +3,6 @@
 It is imported when somebody asks for HTTP/2, and not before: without the extra it cannot be.
 """
 
-from gateway_filters.upstream.http2.app import Http2Upstream
 from gateway_filters.upstream.http2.transport import Http2Transport
 
-__all__ = ["Http2Transport", "Http2Upstream"]
+__all__ = ["Http2Transport"]

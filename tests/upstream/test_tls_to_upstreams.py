@@ -197,6 +197,20 @@ def test_no_other_words_for_ciphers(word: str) -> None:
         Contexts().context(replace(HOST, parameters=TLSParameters(ciphers=(word,))))
 
 
+async def test_an_answer_with_a_goodbye_right_behind_it() -> None:
+    """In the same bytes: the answer is whole, and the connection is closed."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok")
+        peer.end()
+
+    async with upstream(script, tls=serving_tls(GOOD)) as scripted, reached(HOST, scripted) as transport:
+        for _ in range(5):
+            assert (await ask(transport, get())).body == b"ok"
+        assert len(scripted.peers) == 5
+
+
 @pytest.mark.parametrize(("alpn", "offered"), [(None, None), (("http/1.1",), "http/1.1"), (("h2",), None)])
 async def test_alpn(alpn: tuple[str, ...] | None, offered: str | None) -> None:
     """Nothing is offered that is not spoken here."""

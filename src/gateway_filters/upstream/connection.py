@@ -18,6 +18,7 @@ from typing import Protocol, cast
 import httptools
 
 from gateway_filters.errors import UpstreamMalformed
+from gateway_filters.upstream.parting import part
 from gateway_filters.upstream.response_head import (
     MOST_BYTES,
     AnswerHead,
@@ -126,7 +127,7 @@ class Connection(asyncio.Protocol):
         """Close with the goodbye that TLS wants; what was written still leaves."""
         self._part()
         if self._transport is not None:
-            self._transport.close()
+            part(self._transport)
 
     def cut(self, reason: str) -> None:
         """Close at once, and tell the exchange why."""

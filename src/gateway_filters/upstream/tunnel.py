@@ -11,6 +11,8 @@ import asyncio
 from abc import abstractmethod
 from typing import Protocol
 
+from gateway_filters.upstream.parting import part
+
 
 class Reader(Protocol):
     """Who speaks the new protocol."""
@@ -78,7 +80,7 @@ class Tunnel(asyncio.Protocol):
 
     def close(self) -> None:
         """Close; what was written still leaves."""
-        self._transport.close()
+        part(self._transport)
 
     def abort(self) -> None:
         """Close at once."""

@@ -35,6 +35,7 @@ from gateway_filters.upstream.http2.engine import Engine, GoAway, Received
 from gateway_filters.upstream.http2.frames import LONGEST
 from gateway_filters.upstream.http2.streamed import Streamed
 from gateway_filters.upstream.http2.violation import CANCEL, ENHANCE_YOUR_CALM, NO_ERROR, Violation, code_name
+from gateway_filters.upstream.parting import part
 
 _MOST_GIVEN_UP = 100
 _MOST_UNREAD = 1024 * 1024
@@ -341,7 +342,7 @@ class Connection(asyncio.Protocol):
         self._disappoint(NotConnected(f"{self._keeper.name} does not take requests"))
         self._keeper.forget(self)
         if self._transport is not None:
-            self._transport.close()
+            part(self._transport)
             self._goodbye = self._loop.call_later(_GOODBYE, self._transport.abort)
 
     def _disappoint(self, error: UpstreamError | None) -> None:

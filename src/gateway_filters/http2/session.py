@@ -19,7 +19,7 @@ from gateway_filters.http2.stream import Stream
 from gateway_filters.http2.streams import Streams
 
 _log = logging.getLogger("gateway_filters")
-# Frames that a client may send for each one of a body that it gets: it opens two windows for it.
+# Frames that a client may send for each one of a body that it gets: it opens two windows, and measures with a PING.
 _EARNED = 4
 _PING_BYTES = 8
 _PRIORITY_BYTES = 5
@@ -173,8 +173,6 @@ class Session:
     def _window_update(self, flags: int, number: int, payload: bytes) -> None:
         del flags
         increment = frames.number_in(payload)
-        self._chatter.earn((self._outbox.frames - self._seen_frames) * _EARNED)
-        self._seen_frames = self._outbox.frames
         self._spend_chatter()
         stream = self.streams.open.get(number)
         if number and stream is None:
@@ -250,6 +248,8 @@ class Session:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were given up")
 
     def _spend_chatter(self) -> None:
+        self._chatter.earn((self._outbox.frames - self._seen_frames) * _EARNED)
+        self._seen_frames = self._outbox.frames
         if not self._chatter.spend():
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many frames carry nothing")
 

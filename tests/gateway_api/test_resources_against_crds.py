@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from effort import LONG
 from gateway_api.crd_oracle import AVAILABLE, CRDS, Schema, broken_rules, completed, custom_resources
-from gateway_api.crd_samples import changed_object, valid_object
+from gateway_api.crd_samples import changed_object, valid_object, ways_of
 from gateway_api.resource_rows import MODELS, ROWS, Row, manifest, places
 
 SHARED = CRDS.parent
@@ -58,6 +58,19 @@ def test_generated_objects(kind: str, random: Random) -> None:
     assert agree(kind, valid_object(custom_resources()[kind], random))
     for _ in range(3):
         agree(kind, changed_object(custom_resources()[kind], random))
+
+
+@needs_crds
+@pytest.mark.parametrize("kind", NAMES)
+def test_defaults_are_those_of_the_api_server(kind: str) -> None:
+    """An object means the same as with the defaults that the API server would write into it."""
+    resource = custom_resources()[kind]
+    for seed in range(1_000 if LONG else 40):
+        random = Random(seed)
+        written = valid_object(resource, random, random.choice(ways_of(kind)))
+        full = {**written, "spec": completed(resource.spec, written["spec"])}
+        if not resource.faults(written):
+            assert MODELS[kind].model_validate(written) == MODELS[kind].model_validate(full), written
 
 
 @needs_crds

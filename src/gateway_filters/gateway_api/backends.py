@@ -90,7 +90,7 @@ def _endpoints_or_hosts(context: Context, tls: UpstreamTLS, found: BackendResour
     if spec.type != "Endpoints" and not context.dynamic_hosts:
         # Any host that a client names could be reached.
         sentence = f"Backend {name} is a DynamicResolver, and no host is allowed for one"
-        raise UnusableBackendError("UnsupportedValue", sentence)
+        raise UnusableBackendError("RefNotPermitted", sentence)
     own = _met(lambda: tls.to_backend(found))
     protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), _agreed(own))
     _speaks(protocol, f"Backend {name}", own)

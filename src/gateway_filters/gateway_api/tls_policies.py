@@ -5,6 +5,7 @@ A policy that cannot be met makes its backend unusable: never is a request sent 
 
 from collections.abc import Iterator
 
+from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.certificates import authorities_of
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.objects import Key, Question, key_of, namespace_of
@@ -105,6 +106,9 @@ class TLSPolicies:
         names = tuple(
             SubjectAltName(each.type, each.hostname or each.uri or "") for each in validation.subject_alt_names
         )
+        if is_address(validation.hostname):
+            conditions.fail("Accepted", "Invalid", f"host name {validation.hostname} is an address")
+            return None
         if validation.well_known_ca_certificates == "System":
             return BackendTLS(validation.hostname, names=names)
         if validation.well_known_ca_certificates is not None:

@@ -109,6 +109,15 @@ def _credential_last(envoy: Outcome, exchange: Exchange) -> Outcome:
     return _forwarding(envoy, headers={**envoy.forwarded.headers, name.encode(): left})
 
 
+def _one_credential(envoy: Outcome, exchange: Exchange) -> Outcome:
+    if envoy.forwarded is None or exchange.injection is None or exchange.injection[0].get("overwrite"):
+        return envoy
+    name = exchange.injection[0].get("header", "Authorization").lower()
+    change = member(exchange.rule, "RequestHeaderModifier")
+    left = _modified(exchange.client_values(name.encode()), name, change)
+    return _forwarding(envoy, headers={**envoy.forwarded.headers, name.encode(): left[:1]}) if left[1:] else envoy
+
+
 def _modified(values: tuple[bytes, ...], name: str, change: Manifest) -> tuple[bytes, ...]:
     def of(action: str) -> tuple[bytes, ...]:
         return tuple(each["value"].encode() for each in change.get(action, ()) if each["name"].lower() == name)
@@ -271,9 +280,33 @@ def _preflight_filters(envoy: Outcome, exchange: Exchange) -> Outcome:
     return replace(envoy, headers={name: values for name, values in headers.items() if values})
 
 
+_AUTHORITY = re.compile(rb"(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?", re.IGNORECASE)
+_DOT_SEGMENT = re.compile(rb"/(?:\.|%2e){1,2}(?=[/;?]|\Z)", re.IGNORECASE)
+
+
+def _unusable(envoy: Outcome, exchange: Exchange) -> Outcome:
+    rewrite = exchange.extension.get("urlRewrite")
+    if rewrite is None or envoy.forwarded is None:
+        return envoy
+    path = envoy.forwarded.target.partition(b"?")[0]
+    hosts = envoy.forwarded.headers.get(b"host", ())
+    unusable = "hostname" in rewrite and not all(_AUTHORITY.fullmatch(each) for each in hosts)
+    return _refused(envoy, 400) if unusable or path[:1] != b"/" or _DOT_SEGMENT.search(path) else envoy
+
+
+def _unasked(envoy: Outcome, exchange: Exchange) -> Outcome:
+    empty = [name for name, values in envoy.headers.items() if values == (b"",) and name.startswith(b"access-control-")]
+    return replace(envoy, headers=_without(envoy.headers, *empty)) if exchange.is_preflight else envoy
+
+
+def _created_nowhere(envoy: Outcome, exchange: Exchange) -> Outcome:
+    created = envoy.forwarded is None and envoy.status == 201
+    return replace(envoy, headers=_without(envoy.headers, b"location")) if created else envoy
+
+
 def _split_as(joined: Fields, split: Fields) -> Fields:
     def same(name: bytes, values: tuple[bytes, ...]) -> bool:
-        return name != b"set-cookie" and b",".join(values) == b",".join(split.get(name, ()))
+        return name != b"set-cookie" and name in split and b",".join(values) == b",".join(split[name])
 
     return {name: split[name] if same(name, values) else values for name, values in joined.items()}
 
@@ -311,6 +344,7 @@ DIFFERENCES = {
     "Credentials come last": Difference(after=_credential_last),
     "Credentials of the client stay here": Difference(after=_clients_credentials),
     "Nobody says who the client is": Difference(after=_claims),
+    "Of several credentials of a client one leaves": Difference(after=_one_credential),
     "Blanks round a credential are cut": Difference(after=_blanks),
     "A prefix with a slash at its end is replaced everywhere": Difference(after=_prefix_with_slash),
     "The prefix of a slash keeps a slash behind its replacement": Difference(),
@@ -331,6 +365,9 @@ DIFFERENCES = {
     "Answers say that they vary with the origin": Difference(after=_varying),
     "A preflight is answered with 204": Difference(after=_preflight_status),
     "Response filters change answers to preflights": Difference(after=_preflight_filters),
+    "A preflight that asks for no headers is granted none": Difference(after=_unasked),
+    "A direct response of 201 names no place": Difference(after=_created_nowhere),
+    "A Host or path that comes out unusable is refused": Difference(after=_unusable),
     "No Date is invented": Difference(after=_own_date),
     "Error bodies are JSON": Difference(after=_error_bodies),
 }

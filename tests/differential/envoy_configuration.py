@@ -67,13 +67,21 @@ def configuration(cases: Sequence[Case], upstream_port: int) -> dict[str, Any]:
 
 def credential(case: Case, rule: Manifest) -> tuple[Manifest, str | None] | None:
     """The credentialInjection of a rule, with the Secret's value; None for a rule without one."""
-    name = next((each["extensionRef"]["name"] for each in rule["filters"] if each["type"] == "ExtensionRef"), None)
-    if name is None:
+    injection = extension(case, rule).get("credentialInjection")
+    if injection is None:
         return None
-    named = {each["kind"]: each for each in case.others if each["metadata"]["name"] == name}
-    secret = named.get("Secret")
-    value = None if secret is None else secret["stringData"][CREDENTIAL_KEY]
-    return named["HTTPRouteFilter"]["spec"]["credentialInjection"], value
+    secret = _named(case, rule).get("Secret")
+    return injection, None if secret is None else secret["stringData"][CREDENTIAL_KEY]
+
+
+def extension(case: Case, rule: Manifest) -> Manifest:
+    """What the rule's HTTPRouteFilter says; empty without one."""
+    return _named(case, rule).get("HTTPRouteFilter", {}).get("spec", {})
+
+
+def _named(case: Case, rule: Manifest) -> dict[str, Manifest]:
+    names = [each["extensionRef"]["name"] for each in rule["filters"] if each["type"] == "ExtensionRef"]
+    return {each["kind"]: each for each in case.others if each["metadata"]["name"] in names}
 
 
 def _injections(case: Case) -> Iterator[tuple[str, Manifest, str]]:
@@ -146,11 +154,12 @@ def _covers(pattern: str, name: str) -> bool:
 
 def _sorted_routes(case: Case, hostname: str, listener: str) -> list[dict[str, Any]]:
     taken = [
-        (match, rule)
+        ({**match, **more}, rule)
         for route in case.routes
         if hostname in route["spec"].get("hostnames", [listener])
         for rule in route["spec"]["rules"]
         for match in rule["matches"]
+        for more in extension(case, rule).get("matches", ({},))
     ]
     ordered = sorted([*taken, *_for_preflights(taken)], key=lambda each: _precedence(each[0]))
     return [_marked(entry, rule) for match, rule in ordered for entry in _routes(case, match, rule)]
@@ -177,12 +186,13 @@ def _configured(entry: dict[str, Any], name: str, config: dict[str, Any]) -> dic
 def _precedence(match: Manifest) -> tuple[int, ...]:
     path = match["path"]
     fields = (-len(match.get("headers", ())), -len(match.get("queryParams", ())))
-    return (_PATH_ORDER.index(path["type"]), -len(path["value"]), "method" not in match, *fields)
+    cookies = -len(match.get("cookies", ()))
+    return (_PATH_ORDER.index(path["type"]), -len(path["value"]), "method" not in match, *fields, cookies)
 
 
 def _routes(case: Case, match: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
     found = credential(case, rule)
-    entry: dict[str, Any] = {"match": _match(match), **_action(match, rule)}
+    entry: dict[str, Any] = {"match": _match(match), **_action(case, match, rule)}
     if cors := member(rule, "CORS"):
         entry = _configured(entry, _CORS, _cors_policy(cors))
         yield from _granting(entry, cors)
@@ -247,12 +257,14 @@ def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Man
     yield {"match": entry["match"], "direct_response": {"status": 500}}
 
 
-def _action(match: Manifest, rule: Manifest) -> dict[str, Any]:
+def _action(case: Case, match: Manifest, rule: Manifest) -> dict[str, Any]:
     entry = _header_changes("request", member(rule, "RequestHeaderModifier"))
     entry |= _header_changes("response", member(rule, "ResponseHeaderModifier"))
     if redirect := member(rule, "RequestRedirect"):
         return {**entry, "redirect": _redirect(redirect, match)}
-    rewrite = _rewrite(member(rule, "URLRewrite"), match)
+    if response := extension(case, rule).get("directResponse"):
+        return {**entry, **_direct_response(response)}
+    rewrite = {**_rewrite(member(rule, "URLRewrite"), match), **_extended(extension(case, rule).get("urlRewrite", {}))}
     return {**entry, "route": {"cluster": _CLUSTER, "upgrade_configs": [{"upgrade_type": "websocket"}], **rewrite}}
 
 
@@ -274,7 +286,14 @@ def _match(match: Manifest) -> dict[str, Any]:
         pairs = zip(names, match["announced"], strict=True)
         headers += [_exact({"name": name, "value": value}) for name, value in pairs]
     parameters = [_in_any_spelling(each) for each in match.get("queryParams", ())]
-    return {**entry, "headers": headers, "query_parameters": parameters}
+    cookies = [_cookie(each) for each in match.get("cookies", ())]
+    return {**entry, "headers": headers, "query_parameters": parameters, **({"cookies": cookies} if cookies else {})}
+
+
+def _cookie(condition: Manifest) -> dict[str, Any]:
+    if condition.get("type") == "RegularExpression":
+        return {"name": condition["name"], "string_match": {"safe_regex": {"regex": condition["value"]}}}
+    return _exact(condition)
 
 
 def _exact(condition: Manifest) -> dict[str, Any]:
@@ -318,6 +337,33 @@ def _rewrite(rewrite: Manifest, match: Manifest) -> dict[str, Any]:
             fields["regex_rewrite"] = _regex_rewrite("^" + re.escape(prefix) + r"\/*", "/")
         else:
             fields["prefix_rewrite"] = _prefix_rewrite(prefix, value)
+    return fields
+
+
+def _extended(rewrite: Manifest) -> dict[str, Any]:
+    """The rewrite of an HTTPRouteFilter."""
+    fields: dict[str, Any] = {}
+    if "path" in rewrite:
+        fields["regex_rewrite"] = _replacement(rewrite["path"]["replaceRegexMatch"])
+    hostname = rewrite.get("hostname", {})
+    if "header" in hostname:
+        fields["host_rewrite_header"] = hostname["header"]
+    if "pathRegex" in hostname:
+        fields["host_rewrite_path_regex"] = _replacement(hostname["pathRegex"])
+    return {**fields, "append_x_forwarded_host": True} if hostname else fields
+
+
+def _replacement(written: Manifest) -> dict[str, Any]:
+    return _regex_rewrite(written["pattern"], written["substitution"])
+
+
+def _direct_response(response: Manifest) -> dict[str, Any]:
+    fields: dict[str, Any] = {"direct_response": {"status": response.get("statusCode", 200)}}
+    if "body" in response:
+        fields["direct_response"]["body"] = {"inline_string": response["body"]["inline"]}
+    if "contentType" in response:
+        header = {"key": "content-type", "value": response["contentType"]}
+        fields["response_headers_to_add"] = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
     return fields
 
 

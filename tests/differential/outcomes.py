@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from envoy_configuration import MEANT, RULE_MARK, credential
+from envoy_configuration import MEANT, RULE_MARK, credential, extension
 from raw_exchange import Seen
 from written_cases import Case, Manifest
 
@@ -71,6 +71,11 @@ class Exchange:
             token.strip().lower() for key, value in pairs if key == b"connection" for token in value.split(b",")
         ]
         return tuple(value for key, value in pairs if key == name and key not in nominated)
+
+    @property
+    def extension(self) -> Manifest:
+        """What the rule's HTTPRouteFilter says."""
+        return {} if self.rule is None else extension(self.case, self.rule)
 
     @property
     def injection(self) -> tuple[Manifest, str | None] | None:

@@ -39,6 +39,24 @@ ALLOWED_ORIGINS = (
 ORIGINS = ("https://page.test", "https://a.b.page.test", "http://page.test:8080", "https://other.test", "null")
 
 
+COOKIES: tuple[Manifest, ...] = (
+    {"cookies": [{"name": "a", "value": "1"}]},
+    {"cookies": [{"name": "a", "value": "[0-9]+", "type": "RegularExpression"}]},
+    {"cookies": [{"name": "a", "value": "1"}, {"name": "b", "value": "2"}]},
+)
+_PATTERNS: tuple[Manifest, ...] = (
+    {"pattern": "^/v1/(.*)$", "substitution": r"/w/\1/1"},
+    {"pattern": "[a-z]+", "substitution": r"<\0>"},
+    {"pattern": "/", "substitution": "//"},
+    {"pattern": "(?i)/V1", "substitution": ""},
+    {"pattern": "v|(c)", "substitution": r"\1"},
+)
+_HOSTS: tuple[Manifest, ...] = (
+    {"pattern": "^/([a-z0-9]+).*$", "substitution": r"\1.example"},
+    {"pattern": ".*", "substitution": "fixed.example"},
+)
+
+
 @dataclass(frozen=True, eq=False)
 class Case:
     """HTTPRoutes of one listener, the HTTPRouteFilters and Secrets that they name, and requests to send."""
@@ -172,7 +190,7 @@ def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
         filters.append({"type": other, "urlRewrite": draw(_rewrite(prefixed))})
     elif other and available(other):
         filters.append({"type": other, "requestRedirect": draw(_redirect(prefixed))})
-    objects: list[Manifest] = draw(_injection()) if draw(st.booleans()) and other != "RequestRedirect" else []
+    objects: list[Manifest] = draw(_extension(rewriting=other != "")) if other != "RequestRedirect" else []
     backend = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "upstream"}
     rule: Manifest = {"matches": matches, "filters": draw(st.permutations(filters)), "backendRefs": [backend]}
     if other == "RequestRedirect" and available(other):
@@ -181,21 +199,54 @@ def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
 
 
 @st.composite
-def _injection(draw: st.DrawFn) -> list[Manifest]:
-    injection = _given(
-        header=draw(st.sampled_from((None, None, "X-Api-Key", "x-other-key"))),
-        overwrite=draw(st.sampled_from((None, True, True, False))),
-        credential={"valueRef": {"name": "KEY"}},
-    )
+def _extension(draw: st.DrawFn, *, rewriting: bool) -> list[Manifest]:
+    """An HTTPRouteFilter with its Secret, or nothing; without a rewrite of its own in a rule that is ``rewriting``."""
+    spec: Manifest = {}
+    if draw(st.booleans()):
+        spec["credentialInjection"] = draw(_injection())
+    if draw(st.sampled_from((True, False, False))) and not rewriting:
+        spec["urlRewrite"] = draw(_extended_rewrite())
+    elif draw(st.sampled_from((True, *[False] * 7))) and not rewriting:
+        spec["directResponse"] = draw(_direct_response())
+    if draw(st.sampled_from((True, *[False] * 4))):
+        spec["matches"] = draw(st.lists(st.sampled_from(COOKIES), min_size=1, max_size=2))
     found = {
         "apiVersion": "gateway.envoyproxy.io/v1alpha1",
         "kind": "HTTPRouteFilter",
         "metadata": {"name": "KEY"},
-        "spec": {"credentialInjection": injection},
+        "spec": spec,
     }
     value = draw(st.sampled_from(("Bearer k-1", "k-2", " Bearer k-3", "Bearer k-4\n", None)))
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "KEY"}, "stringData": {CREDENTIAL_KEY: value}}
-    return [found] if value is None else [found, secret]
+    return [each for each in (found, secret) if spec and (each is found or value is not None)]
+
+
+@st.composite
+def _injection(draw: st.DrawFn) -> Manifest:
+    return _given(
+        header=draw(st.sampled_from((None, None, "X-Api-Key", "x-other-key"))),
+        overwrite=draw(st.sampled_from((None, True, True, False))),
+        credential={"valueRef": {"name": "KEY"}},
+    )
+
+
+@st.composite
+def _extended_rewrite(draw: st.DrawFn) -> Manifest:
+    path = draw(st.sampled_from((None, *_PATTERNS)))
+    hosts = ({"type": "Header", "header": "X-One"}, *({"type": "PathRegex", "pathRegex": each} for each in _HOSTS))
+    hostname = draw(st.sampled_from(hosts if path is None else (None, *hosts)))
+    replaced = None if path is None else {"type": "ReplaceRegexMatch", "replaceRegexMatch": path}
+    return _given(path=replaced, hostname=hostname)
+
+
+@st.composite
+def _direct_response(draw: st.DrawFn) -> Manifest:
+    body = {"type": "Inline", "inline": draw(st.sampled_from(("told", '{"told": true}', "é")))}
+    return _given(
+        statusCode=draw(st.sampled_from((None, 201, 404, 503))),
+        body=draw(st.sampled_from((None, body, body))),
+        contentType=draw(st.sampled_from((None, "application/json"))),
+    )
 
 
 @st.composite
@@ -310,7 +361,16 @@ _STRAY = (
         ("authorization", "Basic b"),
     ),
     *(("X-Api-Key", "client"), ("X-Api-Key", ""), ("Accept", "*/*"), ("Accept", "text/html"), ("User-Agent", "t/1")),
-    *(("Cookie", "a=1"), ("Cookie", "b=2"), ("X-Answer", "1"), ("X-Answer", "2"), ("X-Answer", "3"), ("X-Answer", "4")),
+    *(
+        ("Cookie", "a=1"),
+        ("Cookie", "b=2"),
+        ("Cookie", "a=1; b=2"),
+        ("Cookie", 'b=2; a="7"'),
+        ("X-Answer", "1"),
+        ("X-Answer", "2"),
+        ("X-Answer", "3"),
+        ("X-Answer", "4"),
+    ),
     *(("X-Answer", "5"), ("X-Answer", "6"), ("Connection", "keep-alive, X-One"), ("Connection", "authorization")),
     *(("Connection", "close"), ("Keep-Alive", "timeout=5"), ("Proxy-Connection", "keep-alive"), ("TE", "trailers")),
     *(("TE", "gzip"), ("Trailer", "X-T"), ("Proxy-Authorization", "Basic x"), ("Upgrade", "websocket"), ("X-Up", "é")),

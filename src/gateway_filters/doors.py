@@ -75,7 +75,7 @@ class Doors:
             bound = self._kept.pop(place, None) or bind(place)
             self._open[place] = await open_door(bound, self._serving.at(place), tls, self._http2, drain=self._drain)
         elif door.tls is not None and not _same(listeners, self._shown[place]):
-            door.tls.show(listeners)
+            door.show(listeners)
         self._shown[place] = listeners
 
     def _close(self, door: Door) -> None:

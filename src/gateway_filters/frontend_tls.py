@@ -3,7 +3,8 @@
 Facts
 - The longest matching name wins, as for requests (Gateway API, GatewaySpec.listeners); a name that no listener
   has ends the handshake.
-- New certificates count from the next handshake on; connections that are open keep theirs.
+- New certificates count from the next handshake on; connections that are open keep theirs, unless their clients
+  are to be judged in another way: then they end with what is under way.
 - Sessions are resumed by the tickets of the context that a handshake began with, and who resumes is not asked for
   a certificate again. So there is another such context as soon as clients are to be judged in another way.
 - A port has one way of judging clients (Gateway API, GatewayTLSConfig).
@@ -41,19 +42,24 @@ class FrontendTLS:
         self._judgement: _Judgement | None = None
         self.show(listeners)
 
-    def show(self, listeners: Sequence[Listener]) -> None:
-        """Use the certificates of ``listeners`` from the next handshake on."""
+    def show(self, listeners: Sequence[Listener]) -> bool:
+        """Use the certificates of ``listeners`` from the next handshake on.
+
+        Gives whether clients are judged in another way than before.
+        """
         secure = [(each.hostname, each.tls) for each in listeners if each.tls is not None]
         secure.sort(key=lambda each: precedence(each[0]))
         judgement = _judgement([tls for _, tls in secure])
         contexts = self.context.contexts
-        if contexts is None or judgement != self._judgement:
+        anew = contexts is None or judgement != self._judgement
+        if contexts is None or anew:
             contexts = _contexts(judgement)
         try:
             contexts.show([(hostname, tls.certificates) for hostname, tls in secure])
         except (ssl.SSLError, ValueError) as error:
             raise ConfigurationError(f"a listener's certificate cannot be used: {error}") from None
         self.context.contexts, self._judgement = contexts, judgement
+        return anew
 
 
 class _Contexts(Protocol):

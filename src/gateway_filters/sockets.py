@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.negotiation import Negotiation
+from gateway_filters.routing import Listener
 from gateway_filters.upstream import WebSocketLimits
 
 if TYPE_CHECKING:
@@ -32,6 +34,15 @@ class Door:
         self._bound = bound
         self._server = server
         self._task = asyncio.create_task(self._serve())
+
+    def show(self, listeners: Sequence[Listener]) -> None:
+        """Use the certificates of ``listeners`` from the next handshake on.
+
+        Connections of clients who were judged in another way end with the answers that are under way.
+        """
+        if self.tls is not None and self.tls.show(listeners):
+            for connection in tuple(self._server.server_state.connections):
+                connection.shutdown()
 
     def stop(self) -> None:
         """Accept no more connections, at once."""

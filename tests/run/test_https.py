@@ -162,6 +162,31 @@ def test_only_clients_with_a_valid_certificate(tmp_path: Path, server: NamedServ
                 ask(port, "any.test", "any.test", client)
 
 
+@pytest.mark.parametrize("mode", ["AllowValidOnly", "AllowInsecureFallback"])
+def test_open_connections_end_when_clients_are_judged_anew(tmp_path: Path, server: NamedServer, mode: str) -> None:
+    """What is under way is answered, but nobody stays whom nobody has judged."""
+    port, file = free_port(), tmp_path / "all.yaml"
+    reference = "{group: '', kind: ConfigMap, name: cas}"
+    more = f"  tls: {{frontend: {{default: {{validation: {{caCertificateRefs: [{reference}], mode: {mode}}}}}}}}}\n"
+    common = (ROUTE, backend("b", server), bundle("cas", CA), secret("any", CA.issue_cert("any.test")))
+    file.write_text(documents(gateway(listener("any", port)), *common))
+    with running(tmp_path) as process, speaking(port, over_http2(None), "any.test") as peer:
+        kept = http.client.HTTPSConnection("127.0.0.1", port, timeout=5)
+        kept.sock = trusting(CA).wrap_socket(
+            socket.create_connection(("127.0.0.1", port), 5), server_hostname="any.test"
+        )
+        kept.request("GET", "/")
+        assert kept.getresponse().read() == b"one"
+        assert peer.get("/", host="any.test").status == 200
+        file.write_text(documents(gateway(listener("any", port), more=more), *common))
+        process.wait_for("reloaded")
+        assert kept.sock.recv(1) == b""
+        kept.close()
+        while peer.read():
+            pass
+        assert peer.goaways
+
+
 def over_http2(certificate: trustme.LeafCert | None) -> ssl.SSLContext:
     """A client's context that offers HTTP/2 only."""
     context = trusting(CA, certificate)

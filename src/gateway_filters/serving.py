@@ -5,6 +5,7 @@ those that are gone close theirs when their last exchange has ended.
 """
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from gateway_filters.assembly import Upstreams, assemble, route_app
 from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
-from gateway_filters.routing import Backend, Listener, ListenerTable, Route, Socket, by_socket
+from gateway_filters.routing import Backend, BackendTLS, Listener, ListenerTable, Route, Socket, by_socket
 from gateway_filters.upstream import Clocks, Resolver, WebSocketLimits
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.dynamic import DynamicUpstream
@@ -198,17 +199,19 @@ class Reached:
 
     def __call__(self, backend: Backend) -> ASGIApp:
         """The app that sends requests to ``backend``."""
-        tls = backend.offering
-        context = None if tls is None else self._contexts.context(tls)
         make = DynamicUpstream if backend.hosts else reach
         return make(
             backend,
-            tls=context,
+            tls=self._context(backend.offering),
+            http1_tls=self._context(backend.offering_as("http")),
             resolve=self._resolve,
             clocks=self._clocks,
             connections=self._connections,
             websocket_limits=self._websocket_limits,
         )
+
+    def _context(self, tls: BackendTLS | None) -> ssl.SSLContext | None:
+        return None if tls is None else self._contexts.context(tls)
 
 
 async def _retire(apps: list[ASGIApp]) -> None:

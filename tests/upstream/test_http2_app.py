@@ -455,31 +455,3 @@ async def test_by_alpn(
         assert len(heads) == (2 if spoken == "1.1" else 0)
         assert not any(b"te:" in head.lower() for head in heads)
         await gateway.aclose()
-
-
-async def test_an_upstream_that_learns_http_2() -> None:
-    """Whoever did not agree at first is asked again when it would have chosen HTTP/2."""
-    offers = [("http/1.1",), ("h2",)]
-    certificate = _serving_tls()
-
-    async def one(peer: Any) -> None:
-        if peer.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
-            speaking = Peer(0, peer.reader, peer.writer)
-            speaking.greet()
-            reading = asyncio.create_task(speaking.read())
-            try:
-                await serving(ok)(speaking)
-            finally:
-                reading.cancel()
-            return
-        await peer.head()
-        await peer.send(OK.replace(b"200 OK\r\n", b"200 OK\r\nconnection: close\r\n"))
-        peer.end()
-
-    certificate.set_alpn_protocols(offers[0])
-    async with upstream1(one, tls=certificate) as scripted:
-        gateway = Gateway([_route(_backend(scripted.port, NEGOTIATED))])
-        assert (await exchange(gateway, scope2(method="GET"))).body == b"ok"
-        certificate.set_alpn_protocols(offers[1])
-        assert (await exchange(gateway, scope2(method="GET"))).body == b"ok"
-        await gateway.aclose()

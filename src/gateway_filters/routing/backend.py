@@ -49,9 +49,13 @@ class Backend:
 
         Nothing is offered that is not spoken to it, or it could be chosen.
         """
+        return self.offering_as(self.protocol)
+
+    def offering_as(self, protocol: str) -> BackendTLS | None:
+        """The same for connections that speak ``protocol``, one of several where that is negotiated."""
         if self.tls is None:
             return None
-        spoken, named = _OFFERED.get(self.protocol), self.tls.parameters.alpn
+        spoken, named = _OFFERED.get(protocol), self.tls.parameters.alpn
         if named is not None:
             spoken = tuple(each for each in named if each in (spoken or ("http/1.1",)))
         return replace(self.tls, parameters=replace(self.tls.parameters, alpn=spoken))

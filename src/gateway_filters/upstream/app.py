@@ -191,7 +191,7 @@ class Upstream(Failures):
             if transport is not None:
                 return HttpxTransport(place, transport)
             if http2:
-                return default.http2_transport_to(place, context)
+                return default.http2_transport_to(place, context, connections=connections)
             return default.transport_to(place, context, connections=connections)
 
         websockets = WebSockets(websocket_limits, named=websocket)

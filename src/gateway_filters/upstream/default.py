@@ -8,7 +8,6 @@ import ssl
 
 from gateway_filters.upstream.httpx_transport import HttpxTransport, default_transport
 from gateway_filters.upstream.native import NativeTransport
-from gateway_filters.upstream.negotiated import Negotiated
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Transport
 
@@ -20,16 +19,13 @@ def transport_to(
     return NativeTransport(origin, _context(origin, tls), unix=unix, limit=connections)
 
 
-def negotiated_transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
-    """Our own transports for origins that say in TLS what they speak."""
-    return Negotiated(http2_transport_to(origin, tls, unix), transport_to(origin, tls, unix))
-
-
-def http2_transport_to(origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None) -> Transport:
+def http2_transport_to(
+    origin: Origin, tls: ssl.SSLContext | None, unix: str | None = None, connections: int | None = None
+) -> Transport:
     """Our own transport for origins that speak HTTP/2, which needs an extra and is imported only here."""
     from gateway_filters.upstream.http2 import Http2Transport  # noqa: PLC0415
 
-    return Http2Transport(origin, _context(origin, tls), unix=unix)
+    return Http2Transport(origin, _context(origin, tls), unix=unix, limit=connections)
 
 
 def through_httpx(

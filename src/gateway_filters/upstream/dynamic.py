@@ -36,6 +36,7 @@ class DynamicUpstream(HeadApp):
         backend: Backend,
         *,
         tls: ssl.SSLContext | None,
+        http1_tls: ssl.SSLContext | None = None,
         resolve: Resolver | None,
         clocks: Clocks,
         connections: int | None = None,
@@ -44,6 +45,7 @@ class DynamicUpstream(HeadApp):
         self._connections = connections
         self._backend = backend
         self._tls = tls
+        self._http1_tls = http1_tls
         self._resolve = resolve
         self._clocks = clocks
         self._websocket_limits = websocket_limits
@@ -67,9 +69,6 @@ class DynamicUpstream(HeadApp):
         for upstream in self._reached.values():
             await upstream.retire()
 
-    def _reach(self, single: Backend) -> BareUpstream:
-        return reach(single, tls=self._tls, resolve=self._resolve, clocks=self._clocks, connections=self._connections)
-
     def _endpoint(self, authority: bytes) -> Endpoint:
         name, port = split_authority(authority, "Host")
         host = name.decode("ascii").lower()
@@ -87,6 +86,7 @@ class DynamicUpstream(HeadApp):
             known = reach(
                 single,
                 tls=self._tls,
+                http1_tls=self._http1_tls,
                 resolve=self._resolve,
                 clocks=self._clocks,
                 connections=self._connections,

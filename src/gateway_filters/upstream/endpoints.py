@@ -8,6 +8,7 @@ from gateway_filters.errors import NotConnected
 from gateway_filters.routing import HTTP2, NEGOTIATED, Backend, Endpoint
 from gateway_filters.upstream import default
 from gateway_filters.upstream.app import BareUpstream
+from gateway_filters.upstream.negotiated import Negotiated
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Resolver, Transport
 from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
@@ -19,6 +20,7 @@ def reach(
     backend: Backend,
     *,
     tls: ssl.SSLContext | None,
+    http1_tls: ssl.SSLContext | None = None,
     resolve: Resolver | None,
     clocks: Clocks,
     connections: int | None = None,
@@ -26,12 +28,12 @@ def reach(
 ) -> BareUpstream:
     """The app that sends requests to ``backend``; its failures are raised.
 
-    ``tls`` is the context for a backend that asks for TLS, which never goes out without; ``connections`` is the most
-    that HTTP/1.1 opens to each endpoint.
+    ``tls`` is the context for a backend that asks for TLS, which never goes out without, and ``http1_tls`` the one
+    for HTTP/1.1 where that is negotiated; ``connections`` is the most that are opened to each endpoint.
     """
 
     def connect() -> Transport:
-        transports = [_transport(backend, each, tls, resolve, connections) for each in backend.endpoints]
+        transports = [_transport(backend, each, (tls, http1_tls), resolve, connections) for each in backend.endpoints]
         return transports[0] if len(transports) == 1 else FirstReachable(transports)
 
     websockets = WebSockets(websocket_limits, named=backend.protocol == "ws")
@@ -71,7 +73,7 @@ class FirstReachable(Transport):
 def _transport(
     backend: Backend,
     endpoint: Endpoint,
-    tls: ssl.SSLContext | None,
+    contexts: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
     resolve: Resolver | None,
     connections: int | None,
 ) -> Transport:
@@ -80,8 +82,10 @@ def _transport(
     origin = Origin(scheme, endpoint.host, endpoint.port, hostname, None if endpoint.unix else resolve)
     # A context for TLS or none at all: a backend that asks for TLS is an https origin, which is never reached
     # in plain text.
-    if backend.protocol == HTTP2:
-        return default.http2_transport_to(origin, tls, endpoint.unix)
-    if backend.protocol == NEGOTIATED:
-        return default.negotiated_transport_to(origin, tls, endpoint.unix)
-    return default.transport_to(origin, tls, endpoint.unix, connections)
+    tls, http1_tls = contexts
+    if backend.protocol not in (HTTP2, NEGOTIATED):
+        return default.transport_to(origin, tls, endpoint.unix, connections)
+    http2 = default.http2_transport_to(origin, tls, endpoint.unix, connections)
+    if backend.protocol != NEGOTIATED:
+        return http2
+    return Negotiated(http2, default.transport_to(origin, http1_tls, endpoint.unix, connections))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from homes import Home
-from provider import Provider
+from websocket_provider import Provider
 
 KINDS = ("run", "plain", "middleware", "prefix")
 

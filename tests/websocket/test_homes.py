@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from homes import KEY, Home
-from provider import REFUSAL, Provider
+from websocket_provider import REFUSAL, Provider
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 

@@ -5,11 +5,17 @@ credentials -> upstream )))))
 
 where the steps of a rule, and in the same way those of a backend, are
 
-CORS -> authorisation -> other filters as listed -> mirrors
+CORS -> security policy -> authorisation -> other filters as listed -> mirrors
+
+and those of a security policy, which rules alone have,
+
+authorisation service -> API key -> password -> token -> what the client may do
 
 - *Failures* are outermost, so that whatever breaks inside is answered once and in constant words.
 - *Dispatch* sees the request as it came: filters of one route must not influence which route is taken.
 - *CORS* comes before all other filters: a preflight is answered and not redirected, and carries no credentials.
+- *Security policies* come before all that a rule does, so that nothing of it happens for strangers; within, the
+  order is Envoy's. A credential shown there is taken off before anything else sees the request.
 - *Filters* run in the order of the manifest; a choice between backends comes after those of the rule, since
   steps of a backend belong to that backend only.
 - *Mirrors* copy a request once, however often it is tried, and before it holds a credential.
@@ -26,6 +32,7 @@ import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from starlette.types import ASGIApp
 
@@ -35,11 +42,13 @@ from gateway_filters.asgi.dispatch import Dispatch
 from gateway_filters.asgi.external_auth import ExternallyAuthorized
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.fallback import FirstConnected
+from gateway_filters.asgi.fetch import fetched_text
 from gateway_filters.asgi.filtered import FilteredApp
 from gateway_filters.asgi.mirror import Mirroring
 from gateway_filters.asgi.retry import Retrying
 from gateway_filters.asgi.session import StickyChoice
 from gateway_filters.asgi.shell import Serve, serving
+from gateway_filters.credentials import FetchedKeys, KeySource
 from gateway_filters.errors import GatewayFiltersError, NotConnected, RouteRefused
 from gateway_filters.filters import CORS, CredentialInjection, Filter, Refusal, RequestHeaderModifier
 from gateway_filters.filters.client_credentials import CLIENT_CREDENTIALS, ClientCredentials
@@ -49,7 +58,9 @@ from gateway_filters.routing import (
     Backend,
     ExternalAuth,
     ListenerTable,
+    RemoteJWKS,
     Route,
+    SecurityPolicy,
     SessionPersistence,
     Unusable,
     WeightedBackend,
@@ -59,12 +70,16 @@ from gateway_filters.routing import (
 Upstreams = Callable[[Backend], ASGIApp]
 """Gives the app that reaches a backend."""
 
+Keys = Callable[[RemoteJWKS], KeySource]
+"""Gives the source of keys that somebody publishes."""
+
 Filters = tuple[Filter, ...]
 
 Stage = Route | WeightedBackend
 """What has steps of its own."""
 
 _PROCESS_KEY = secrets.token_bytes(32)
+_LARGEST_KEY_SET = 1024 * 1024
 
 
 def assemble(
@@ -87,10 +102,20 @@ def assemble(
     return Failures(Dispatch(choose, otherwise, ingress=ingress))
 
 
-def route_app(route: Route, upstreams: Upstreams) -> ASGIApp:
-    """The app behind one route."""
+def route_app(route: Route, upstreams: Upstreams, keys: Keys | None = None) -> ASGIApp:
+    """The app behind one route; ``keys`` gives the source of keys that are fetched, by default one of its own."""
+    if route.security is not None:
+        keys = keys or partial(fetched_keys, upstreams=upstreams)
+        route = replace(route, security=route.security.with_keys(keys))
     app = _stepped(route, _tried(route, upstreams), upstreams)
     return Deadline(app, route.timeouts.request) if route.timeouts.request else app
+
+
+def fetched_keys(remote: RemoteJWKS, upstreams: Upstreams) -> FetchedKeys:
+    """The keys that are published at ``remote``, fetched when they are needed."""
+    serve = serving(_reach(remote.backend, upstreams))
+    fetch = partial(fetched_text, serve, remote.authority, remote.target, _LARGEST_KEY_SET)
+    return FetchedKeys(fetch, f"the keys of {remote.authority}", ttl=remote.cache, retry=remote.retry)
 
 
 def steps(stage: Stage) -> tuple[Filters, Filters]:
@@ -98,7 +123,13 @@ def steps(stage: Stage) -> tuple[Filters, Filters]:
     _, filters = _split(stage.filters, CredentialInjection)
     before, after = _split(filters, CORS)
     names = _clients_own(stage) if isinstance(stage, Route) else frozenset[bytes]()
-    return before, (ClientCredentials(names), *after) if names else after
+    # A rule's own CORS is nearer to it than that of a policy.
+    return before or _policy_cors(stage), (ClientCredentials(names), *after) if names else after
+
+
+def _policy_cors(stage: Stage) -> Filters:
+    policy = stage.security if isinstance(stage, Route) else None
+    return () if policy is None or policy.cors is None else (policy.cors,)
 
 
 def credentials(route: Route, backend: WeightedBackend) -> Filters:
@@ -156,19 +187,31 @@ def _stepped(stage: Stage, app: ASGIApp, upstreams: Upstreams) -> ASGIApp:
     app = _shell(app, after)
     for auth in reversed(stage.auth):
         app = _permitted(auth, app, upstreams)
+    if isinstance(stage, Route) and stage.security is not None:
+        app = _admitted(stage.security, app, upstreams)
     return _shell(app, before)
+
+
+def _admitted(policy: SecurityPolicy, app: ASGIApp, upstreams: Upstreams) -> ASGIApp:
+    """``app`` for the clients that a policy lets in."""
+    app = _shell(app, policy.filters)
+    return app if policy.ext_auth is None else _permitted(policy.ext_auth, app, upstreams)
 
 
 def _permitted(auth: ExternalAuth, app: ASGIApp, upstreams: Upstreams) -> ASGIApp:
     if isinstance(auth.backend, Unusable):
         return _Raising(RouteRefused(auth.backend.reason))
+    service = _reach(auth.backend, upstreams)
     return ExternallyAuthorized(
         app,
-        _reach(auth.backend, upstreams),
+        service if auth.timeout is None else Deadline(service, auth.timeout),
         path=auth.path,
         request_headers=auth.request_headers,
         response_headers=auth.response_headers,
         max_body=auth.max_body,
+        whole_path=auth.whole_path,
+        status_on_error=auth.status_on_error,
+        fail_open=auth.fail_open,
     )
 
 

@@ -18,11 +18,12 @@ from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import Shell
-from gateway_filters.assembly import Upstreams, assemble, route_app
+from gateway_filters.assembly import Upstreams, assemble, fetched_keys, route_app
+from gateway_filters.credentials import FetchedKeys, KeySource
 from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
-from gateway_filters.routing import Backend, BackendTLS, Listener, ListenerTable, Route, Socket, by_socket
+from gateway_filters.routing import Backend, BackendTLS, Listener, ListenerTable, RemoteJWKS, Route, Socket, by_socket
 from gateway_filters.upstream import Clocks, Resolver, WebSocketLimits
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.dynamic import DynamicUpstream
@@ -98,6 +99,8 @@ class Serving:
 
     async def aclose(self) -> None:
         """Close all connections."""
+        for keys in self._now.apps.keys.values():
+            await keys.aclose()
         for app in self._now.apps.backends.values():
             await close(app)
 
@@ -149,6 +152,7 @@ class _RouteApps:
         # A route is kept beside its app, so that no other one can have its identity.
         self._apps: dict[int, tuple[Route, ASGIApp, tuple[ASGIApp, ...]]] = {}
         self.backends: dict[Backend, ASGIApp] = {}
+        self.keys: dict[RemoteJWKS, FetchedKeys] = {}
         self.gone: list[ASGIApp] = []
 
     def app_of(self, route: Route) -> ASGIApp:
@@ -158,7 +162,7 @@ class _RouteApps:
     def following(self, routes: Iterable[Route]) -> "_RouteApps":
         """The apps of ``routes``, those that are here already among them; ``gone`` are the backends' left out."""
         other = _RouteApps(self._make)
-        other.backends = dict(self.backends)
+        other.backends, other.keys = dict(self.backends), dict(self.keys)
         for route in routes:
             if id(route) not in other._apps:
                 known = self._apps.get(id(route))
@@ -166,6 +170,7 @@ class _RouteApps:
         used = {id(app) for _, _, reached in other._apps.values() for app in reached}
         other.gone = [app for app in self.backends.values() if id(app) not in used]
         other.backends = {backend: app for backend, app in other.backends.items() if id(app) in used}
+        other.keys = {remote: keys for remote, keys in other.keys.items() if remote.backend in other.backends}
         return other
 
     def _made(self, route: Route) -> tuple[Route, ASGIApp, tuple[ASGIApp, ...]]:
@@ -177,7 +182,15 @@ class _RouteApps:
             reached.append(self.backends[backend])
             return reached[-1]
 
-        return route, route_app(route, reach), tuple(reached)
+        def fetch(remote: RemoteJWKS) -> KeySource:
+            known = self.keys.get(remote)
+            if known is None:
+                known = self.keys[remote] = fetched_keys(remote, reach)
+            else:
+                reach(remote.backend)
+            return known
+
+        return route, route_app(route, reach, fetch), tuple(reached)
 
 
 class Reached:

@@ -116,6 +116,40 @@ async def test_prefix(prefix: str, expected: bytes) -> None:
     assert app.scope["raw_path"] == b"/v1/a"
 
 
+async def test_another_path() -> None:
+    """A whole path stands in place of the request's, and its query; the request goes on as it was."""
+    service, app = Service(), Inner()
+    await exchange(authorized(app, service, whole_path="/check"), http_scope("/v1/a?key=1"))
+    assert (service.scope["raw_path"], service.scope["query_string"]) == (b"/check", b"")
+    assert (app.scope["raw_path"], app.scope["query_string"]) == (b"/v1/a", b"key=1")
+
+
+@pytest.mark.parametrize("status", [401, 403, 503])
+async def test_the_status_of_a_service_that_fails(status: int) -> None:
+    """Constant words under a status that the route chooses; refusals of the service keep theirs."""
+    for service in (Service(500), Service(200 + 3), app_of(_unreachable)):
+        answer = await exchange(authorized(Inner(), service, status_on_error=status), http_scope())
+        assert answer.status == status and json_error(answer.body)["type"] == "permission_denied"
+    assert (await exchange(authorized(Inner(), Service(404), status_on_error=status), http_scope())).status == 404
+
+
+async def _unreachable(scope: Scope, receive: Receive, send: Send) -> None:
+    raise UpstreamUnreachable("refused")
+
+
+async def test_fail_open_lets_pass_what_nobody_could_say_anything_about() -> None:
+    """Not what the service refuses; and what only it may say is taken off all the same."""
+    headers: Pairs = [HOST, (b"x-user", b"forged"), (b"x-a", b"1")]
+    for service in (Service(500), app_of(_unreachable)):
+        app = Inner()
+        shell = authorized(app, service, fail_open=True, response_headers=(b"x-user",))
+        assert (await exchange(shell, http_scope(headers=headers))).body == b"inner"
+        assert app.scope["headers"] == [HOST, (b"x-a", b"1")]
+    assert (await exchange(authorized(Inner(), Service(403), fail_open=True), http_scope())).status == 403
+    long = authorized(Inner(), Service(), fail_open=True, max_body=1)
+    assert (await exchange(long, http_scope(method="POST"), b"long")).status == 413
+
+
 async def test_below_a_mount_point() -> None:
     """The path asked about is the one below the mount point, where the prefix goes too."""
     service = Service()
@@ -151,9 +185,21 @@ PERMISSION: Pairs = [
     ("listed", "expected"),
     [
         pytest.param(
-            (),
+            None,
             [HOST, (b"x-a", b"1"), (b"x-user", b"ann"), (b"x-role", b"admin"), (b"authorization", b"Bearer inside")],
-            id="where none is listed, all but those about the permission itself",
+            id="where nothing is said of them, all but those about the permission itself",
+        ),
+        pytest.param(
+            (),
+            [
+                HOST,
+                (b"authorization", b"Bearer client"),
+                (b"x-user", b"forged"),
+                (b"x-user", b"twice"),
+                (b"x-a", b"1"),
+                (b"x-role", b"forged"),
+            ],
+            id="where none is listed, none",
         ),
         pytest.param(
             (b"x-user",),
@@ -167,7 +213,7 @@ PERMISSION: Pairs = [
         ),
     ],
 )
-async def test_what_a_permission_says(listed: tuple[bytes, ...], expected: Pairs) -> None:
+async def test_what_a_permission_says(listed: tuple[bytes, ...] | None, expected: Pairs) -> None:
     """The permission's headers replace those of the request, so that a client cannot say them itself."""
     given: Pairs = [
         HOST,
@@ -177,7 +223,7 @@ async def test_what_a_permission_says(listed: tuple[bytes, ...], expected: Pairs
         (b"x-a", b"1"),
         (b"x-role", b"forged"),
     ]
-    if b"x-absent" in listed:
+    if b"x-absent" in (listed or ()):
         given.append((b"x-absent", b"forged"))
     app = Inner()
     answer = await exchange(

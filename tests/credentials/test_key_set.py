@@ -1,6 +1,8 @@
 """Key sets: which keys count, for what, and that a set shows none of them."""
 
+import copy
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -196,6 +198,13 @@ def test_a_set_shows_names_only() -> None:
     found = KeySet(json.dumps(private))
     assert repr(found) == str(found) == "KeySet(rsa, secret)"
     assert _accepts(found, token(kid="rsa"))
+
+
+def test_a_set_is_neither_pickled_nor_copied() -> None:
+    """It may hold secrets."""
+    for take in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            take(KeySet(jwks("secret")))
 
 
 def test_sets_are_values() -> None:

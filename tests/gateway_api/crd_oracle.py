@@ -4,6 +4,7 @@ The order is the server's: unknown fields are refused, nulls dropped, defaults a
 (types, bounds, patterns, list maps), then the CEL rules. A rule that cannot be evaluated refuses the object.
 """
 
+import base64
 import importlib.util
 import socket
 from collections.abc import Callable, Iterator, Mapping
@@ -29,6 +30,7 @@ FILES = (
     "standard/gateway.networking.k8s.io_referencegrants.yaml",
     "envoy-gateway/backends.yaml",
     "envoy-gateway/httproutefilters.yaml",
+    "envoy-gateway/securitypolicies.yaml",
 )
 
 AVAILABLE = all((CRDS / name).exists() for name in FILES) and all(map(importlib.util.find_spec, ("cel", "re2")))
@@ -61,6 +63,17 @@ def _split(text: str, separator: str) -> list[str]:
     return text.split(separator)
 
 
+def _lower_ascii(text: str) -> str:
+    return "".join(each.lower() if each.isascii() else each for each in text)
+
+
+def _upper_ascii(text: str) -> str:
+    return "".join(each.upper() if each.isascii() else each for each in text)
+
+
+_FUNCTIONS = {"length": _length, "split": _split, "lowerAscii": _lower_ascii, "upperAscii": _upper_ascii}
+
+
 @cache
 def _program(rule: str) -> "cel.Program":
     import cel
@@ -73,7 +86,7 @@ def holds(rule: str, value: Json) -> bool:
     """Whether a CEL rule is true of a value; one that fails to evaluate is not."""
     import cel
 
-    context = cel.Context({"self": value}, {"length": _length, "split": _split})
+    context = cel.Context({"self": value}, _FUNCTIONS)
     try:
         return _program(rule).execute(context) is True
     except (LookupError, TypeError, ValueError):  # the engine raises the nearest of Python's errors
@@ -92,6 +105,14 @@ def _is_ip(family: int, text: str) -> bool:
     try:
         socket.inet_pton(family, text)
     except (OSError, ValueError):
+        return False
+    return True
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True)
+    except ValueError:
         return False
     return True
 
@@ -178,6 +199,8 @@ def _faults_of_string(schema: Schema, value: str, path: str) -> Iterator[str]:
         yield f"{path}: too short or too long"
     if "pattern" in schema and not _searched(schema["pattern"], value):
         yield f"{path}: breaks pattern"
+    if schema.get("format") == "byte" and not _is_base64(value):
+        yield f"{path}: no Base64"
     if schema.get("format") == "ipv4" and not _is_ip(socket.AF_INET, value):
         yield f"{path}: no IPv4 address"
     if schema.get("format") == "ipv6" and not _is_ip(socket.AF_INET6, value):

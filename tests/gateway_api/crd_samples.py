@@ -57,6 +57,18 @@ TEXTS = (
         "example.com/ctl/x",
         "*.a.b/c/",
     ),
+    *("32Ki", "0", "1.5Gi", "-1", "YQ==", "YQ", "10.0.0.0/8", "2001:db8::/32", "10.0.0.0", "x10.0.0.0/99y", "DE", "D"),
+    *(
+        "moz-extension://a",
+        "https://*",
+        "POST",
+        "host",
+        "Authorization",
+        "Replace",
+        "GRPCRoute",
+        "é://a",
+        "http://a.b.",
+    ),
     *("a" * 63, "a" * 64, "a" * 253, "a" * 254, "a" * 256, "a" * 257, "/" + "a" * 1023, "/" + "a" * 1024),
     *("a" * 4096, "a" * 4097, "a." * 126 + "a/b", "a." * 125 + "aa/b"),
 )
@@ -66,6 +78,11 @@ NUMBERS = (
 )
 KEYS = ("a", "example.com/a", "app.kubernetes.io/name", "-a", "a/b/c", "", "a" * 63, "a" * 64, "a." * 126 + "a/b")
 MISFITS: tuple[Json, ...] = ("80", 80, True, "true", None, {}, [], [None], ["a"], {"a": "b"}, 1.5, [{}])
+
+# What objects of a kind mostly have in common, where chance would seldom meet its rules.
+PRIMERS: dict[str, dict[str, Json]] = {
+    "SecurityPolicy": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "a"}]}
+}
 
 _ATTEMPTS = 12
 _ITEM = "[]"
@@ -79,8 +96,22 @@ def valid_object(resource: CustomResource, random: Random, toward: _Way = ()) ->
         "apiVersion": f"{resource.group}/{random.choice(sorted(resource.versions))}",
         "kind": resource.kind,
         "metadata": {"name": "sample"},
-        "spec": _sample(resource.spec, random, toward),
+        "spec": _spec(resource, random, toward),
     }
+
+
+def _spec(resource: CustomResource, random: Random, toward: _Way) -> dict[str, Json]:
+    primer = PRIMERS.get(resource.kind)
+    if primer is None or random.random() < 0.1:
+        spec = _sample(resource.spec, random, toward)
+        return spec if primer is None or not faults(resource.spec, spec) else copy.deepcopy(primer or {})
+    fields = resource.spec["properties"]
+    names = {*toward[:1], *random.sample(sorted(fields), 2)}
+    more = {name: _sample(fields[name], random, toward[1:] if toward[:1] == (name,) else ()) for name in sorted(names)}
+    for spec in ({**primer, **more}, more, {**primer, **{name: more[name] for name in toward[:1]}}):
+        if not faults(resource.spec, spec):
+            return copy.deepcopy(spec)
+    return copy.deepcopy(primer)
 
 
 def changed_object(resource: CustomResource, random: Random) -> dict[str, Json]:
@@ -141,9 +172,10 @@ def _sample(schema: Schema, random: Random, toward: _Way = ()) -> Json:
 
 
 def _attempt(schema: Schema, random: Random, toward: _Way = ()) -> Json:
-    if "enum" in schema:
-        return random.choice(schema["enum"])
-    match schema["type"]:
+    words = _words(schema)
+    if words:
+        return random.choice(words)
+    match schema.get("type", "integer" if random.random() < 0.5 else "string"):
         case "object" if "properties" in schema:
             return _object(schema, random, toward)
         case "object":
@@ -158,13 +190,21 @@ def _attempt(schema: Schema, random: Random, toward: _Way = ()) -> Json:
             return random.random() < 0.5
 
 
+def _words(schema: Schema) -> list[Json]:
+    """The values of an enum, however it is written."""
+    for part in (schema, *schema.get("allOf", ())):
+        if "enum" in part:
+            return part["enum"]
+    return []
+
+
 def _least(schema: Schema, random: Random) -> Json:
     """The smallest value there is: required fields and items only, for schemas whose rules are hard to meet."""
-    if schema["type"] == "object":
+    if schema.get("type") == "object":
         fields = schema.get("properties", {})
         needed = [name for name in schema.get("required", ()) if "default" not in fields[name]]
         return {name: _sample(fields[name], random) for name in needed}
-    if schema["type"] == "array":
+    if schema.get("type") == "array":
         return [_sample(schema["items"], random) for _ in range(schema.get("minItems", 0))]
     return _attempt(schema, random)
 
@@ -174,13 +214,13 @@ def _object(schema: Schema, random: Random, toward: _Way) -> dict[str, Json]:
     fields: dict[str, Schema] = schema["properties"]
     aim = toward[0] if toward else ""
     value: dict[str, Json] = {}
-    unions = {word.lower(): (tag, word) for tag in _TAGS for word in fields.get(tag, {}).get("enum", ())}
+    unions = {word.lower(): (tag, word) for tag in _TAGS for word in _words(fields.get(tag, {}))}
     if aim.lower() in unions:
         tag, word = unions[aim.lower()]
         value[tag] = word
     for name in sorted(fields, key=lambda name: (name not in _TAGS, name)):
         in_union = name.lower() in unions
-        likely = name.lower() in _chosen(value) if in_union else random.random() < _LIKELIHOOD
+        likely = name.lower() in _chosen(value) if in_union else random.random() < _likelihood(fields[name])
         if name not in value and (name == aim or likely or name in schema.get("required", ())):
             value[name] = _sample(fields[name], random, toward[1:] if name == aim else ())
     return value
@@ -188,6 +228,21 @@ def _object(schema: Schema, random: Random, toward: _Way) -> dict[str, Json]:
 
 _TAGS = ("type", "protocol")
 _LIKELIHOOD = 0.25
+_MANY = 40
+_bulks: dict[int, int] = {}
+
+
+def _likelihood(schema: Schema) -> float:
+    """How likely a field is given that nobody asks for: less where it has so much in it that it takes long."""
+    return _LIKELIHOOD * min(1.0, _MANY / _bulk(schema))
+
+
+def _bulk(schema: Schema) -> int:
+    """How many fields there are at all depths; schemas are read once, so their identities stay."""
+    if id(schema) not in _bulks:
+        parts = [*schema.get("properties", {}).values(), *([schema["items"]] if "items" in schema else [])]
+        _bulks[id(schema)] = 1 + sum(map(_bulk, parts))
+    return _bulks[id(schema)]
 
 
 def _chosen(value: dict[str, Json]) -> set[str]:

@@ -113,6 +113,69 @@ def _long_rows() -> Iterator[Row]:
         yield Row(f"a socket's path of {length} characters", "Backend", socket, place)
 
 
+SETTINGS: tuple[tuple[str, str | None, str], ...] = (
+    ("settings of all kinds are accepted", None,
+     "{circuitBreaker: {}, connection: {bufferLimit: 32Ki, socketBufferLimit: 1}, dns: {lookupFamily: IPv4}, "
+     "healthCheck: {passive: {}, panicThreshold: 0}, http2: {maxConcurrentStreams: 1}, proxyProtocol: {version: V1}, "
+     "loadBalancer: {type: RoundRobin, slowStart: {window: 1s}}, retry: {retryOn: {triggers: [5xx]}}, "
+     "tcpKeepalive: {}, timeout: {http: {requestTimeout: 1s}}}"),
+    ("a buffer is a number of bytes", "connection.bufferLimit", "{connection: {bufferLimit: 1.5Gi}}"),
+    ("a budget is at most the whole", "circuitBreaker.retryBudget.percent.numerator",
+     "{circuitBreaker: {retryBudget: {percent: {numerator: 2, denominator: 1}}}}"),
+    ("to predict takes a balancer by turns", "connection", "{connection: {preconnect: {predictivePercent: 100}}}"),
+    ("pings are answered before the next one", "http2.connectionKeepalive.timeout",
+     "{http2: {connectionKeepalive: {interval: 1s, timeout: 1000ms}}}"),
+    ("a check of type HTTP has http", "healthCheck.active.http", "{healthCheck: {active: {type: HTTP}}}"),
+    ("a check of type TCP has tcp", "healthCheck.active.tcp", "{healthCheck: {active: {type: TCP}}}"),
+    ("only a check of type GRPC has grpc", "healthCheck.active.grpc",
+     "{healthCheck: {active: {type: TCP, tcp: {}, grpc: {}}}}"),
+    ("a body goes with a method", "healthCheck.active.http.requestBody",
+     "{healthCheck: {active: {type: HTTP, http: {path: /, method: get, requestBody: {type: Text, text: a}}}}}"),
+    ("methods are compared without regard to case", None,
+     "{healthCheck: {active: {type: HTTP, http: {path: /, method: post, requestBody: {type: Text, text: a}}}}}"),
+    ("a payload of type Text has text", "healthCheck.active.tcp.send.text",
+     "{healthCheck: {active: {type: TCP, tcp: {send: {type: Text}}}}}"),
+    ("a payload of type Binary has binary", "healthCheck.active.tcp.send.binary",
+     "{healthCheck: {active: {type: TCP, tcp: {send: {type: Binary}}}}}"),
+    ("binary is Base64", "healthCheck.active.tcp.send.binary",
+     "{healthCheck: {active: {type: TCP, tcp: {send: {type: Binary, binary: a}}}}}"),
+    ("failures are logged with successes", "healthCheck.active.healthCheckLog.matches",
+     "{healthCheck: {active: {type: TCP, tcp: {}, healthCheckLog: {matches: [Failure]}}}}"),
+    ("a sink of type File has file", "healthCheck.active.healthCheckLog.sinks.0.file",
+     "{healthCheck: {active: {type: TCP, tcp: {}, healthCheckLog: {sinks: [{type: File}]}}}}"),
+    ("a report has a period", "loadBalancer.backendUtilization.outOfBand.reportingPeriod",
+     "{loadBalancer: {type: BackendUtilization, backendUtilization: {outOfBand: {reportingPeriod: 0s}}}}"),
+    ("preferLocal and weightedZones exclude each other", "loadBalancer.zoneAware.weightedZones",
+     "{loadBalancer: {type: Random, zoneAware: {preferLocal: {}, weightedZones: []}}}"),
+    ("hashing does not prefer a zone", "loadBalancer.zoneAware.preferLocal",
+     "{loadBalancer: {type: ConsistentHash, consistentHash: {type: SourceIP}, zoneAware: {preferLocal: {}}}}"),
+    ("utilization does not prefer a zone", "loadBalancer.zoneAware.preferLocal",
+     "{loadBalancer: {type: BackendUtilization, backendUtilization: {}, zoneAware: {preferLocal: {}}}}"),
+    ("a module knows no zones", "loadBalancer.zoneAware",
+     "{loadBalancer: {type: DynamicModule, dynamicModule: {name: a, lbPolicyName: b}, zoneAware: {}}}"),
+    ("a module is not overridden", "loadBalancer.endpointOverride",
+     "{loadBalancer: {type: DynamicModule, dynamicModule: {name: a, lbPolicyName: b}, "
+     "endpointOverride: {extractFrom: [{header: a}]}}}"),
+    ("chance does not start slowly", "loadBalancer.slowStart",
+     "{loadBalancer: {type: Random, slowStart: {window: 1s}}}"),
+    *((f"a balancer of type {kind} has {field}", f"loadBalancer.{field}", f"{{loadBalancer: {{type: {kind}}}}}")
+      for kind, field in (("ConsistentHash", "consistentHash"), ("BackendUtilization", "backendUtilization"),
+                          ("DynamicModule", "dynamicModule"))),
+    *((f"a hash of type {kind} has {field}", f"loadBalancer.consistentHash.{field}",
+       f"{{loadBalancer: {{type: ConsistentHash, consistentHash: {{type: {kind}}}}}}}")
+      for kind, field in (("Header", "header"), ("Headers", "headers"), ("Cookie", "cookie"),
+                          ("QueryParams", "queryParams"))),
+)  # fmt: skip
+
+
+def _settings_rows() -> Iterator[Row]:
+    route = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "r"}
+    for sentence, place, settings in SETTINGS:
+        service = {"backendRefs": [{"name": "s", "port": 80}], "backendSettings": yaml.safe_load(settings)}
+        at = place and f"extAuth.http.backendSettings.{place}"
+        yield Row(sentence, "SecurityPolicy", {"targetRefs": [route], "extAuth": {"http": service}}, at)
+
+
 PATHS = {
     "a path must start with a slash": "a",
     "a path may not contain two slashes together": "/a//b",
@@ -136,7 +199,7 @@ def _path_rows() -> Iterator[Row]:
         yield Row(sentence, "HTTPRoute", spec, "rules.0.matches.0.path.value")
 
 
-ROWS = [*_path_rows(), *_written_rows(), *_filter_rows(), *_listener_rows(), *_long_rows()]
+ROWS = [*_path_rows(), *_written_rows(), *_filter_rows(), *_listener_rows(), *_long_rows(), *_settings_rows()]
 
 
 def places(model: type[Resource], written: dict[str, Any]) -> list[str]:

@@ -20,10 +20,12 @@ import pytest
 import yaml
 from cryptography import x509
 
-from gateway_filters.errors import RouteRefused
+from gateway_filters.credentials import KeySet, Roll
+from gateway_filters.errors import ClientError, KeysUnavailable, RouteRefused, verdict
 from gateway_filters.filters import Refusal
 from gateway_filters.gateway_api.load import Translation, translate_files
 from gateway_filters.matching import ExactMatch, FieldMatch, Match, PrefixMatch, RegexMatch
+from gateway_filters.message.client import Client, address_of
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.routing import (
     Backend,
@@ -33,9 +35,11 @@ from gateway_filters.routing import (
     Listener,
     ListenerTable,
     Mirror,
+    RemoteJWKS,
     Retry,
     Route,
     RouteTable,
+    SecurityPolicy,
     SessionPersistence,
     Timeouts,
     Unusable,
@@ -54,8 +58,10 @@ _ALONE = (
     Listener,
     Match,
     Mirror,
+    RemoteJWKS,
     Retry,
     Route,
+    SecurityPolicy,
     SessionPersistence,
     Timeouts,
     WeightedBackend,
@@ -112,6 +118,8 @@ def _plain(value: object) -> object:
         return value.decode("ascii")
     if isinstance(value, MemorySecret):
         return {"type": "MemorySecret", "fingerprint": value.current().fingerprint}
+    if isinstance(value, (Roll, KeySet)):
+        return repr(value)
     return _mapping(value) if is_dataclass(value) else value
 
 
@@ -174,7 +182,7 @@ def _answered(listeners: tuple[Listener, ...], asked: Json) -> Json:
         authority=parts.netloc.encode(),
         query=parts.query.encode(),
         headers=headers,
-    )
+    ).with_client(Client(address_of(asked.get("from", ""))))
     port = asked.get("on", parts.port or 80)
     route = ListenerTable(each for each in listeners if each.port == port).find(head)
     return {**asked, "takes": route and route.name, "becomes": _filtered(route, head)}
@@ -185,11 +193,11 @@ def _filtered(route: Route | None, head: RequestHead) -> str:
         return "404"
     if any(isinstance(each.backend, Unusable) for each in route.auth):
         return "500"  # nobody can be asked
-    for each in route.filters:
+    for each in (*(route.security.filters if route.security else ()), *route.filters):
         try:
             step = each.on_request(head)
-        except RouteRefused:
-            return "500"
+        except (RouteRefused, ClientError, KeysUnavailable) as error:
+            return str(verdict(error).status)
         if isinstance(step, Reply):
             told = dict(step.head.headers)
             place = told.get(b"location") or told.get(b"access-control-allow-origin", b"")

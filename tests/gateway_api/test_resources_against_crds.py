@@ -18,7 +18,7 @@ from gateway_api.resource_rows import MODELS, ROWS, Row, manifest, places
 SHARED = CRDS.parent
 NAMES = (
     *("HTTPRoute", "Gateway", "BackendTLSPolicy", "GatewayClass", "ListenerSet", "ReferenceGrant"),
-    *("Backend", "HTTPRouteFilter"),
+    *("Backend", "HTTPRouteFilter", "SecurityPolicy"),
 )
 
 # What no new object can break: rules about its former state, and those that a list's keys or an enum imply already.

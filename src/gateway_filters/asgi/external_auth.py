@@ -1,7 +1,8 @@
 """External authorisation (Gateway API, HTTPExternalAuthFilter, protocol HTTP): someone else is asked first.
 
 Facts
-- Fail closed: whatever is not a whole answer with status 200 is a refusal.
+- Fail closed: whatever is not a whole answer with status 200 is a refusal, unless ``fail_open`` lets requests pass
+  that nobody could say anything about.
 - The question is a request of its own: the client's method, Host, path, query and Authorization, and its own
   Content-Length. A path with dot segments is never asked about: the permission would be for another path.
 - The specification leaves open what happens to a body that is longer than what may be sent along (rejected,
@@ -16,11 +17,12 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.asgi.failures import json_reply
+from gateway_filters.asgi.fetch import Answer
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.replay import Replay
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.shell import Shell, serving
-from gateway_filters.errors import BadRequest, ClientDisconnected, GatewayFiltersError, UpstreamMalformed
+from gateway_filters.errors import BadRequest, ClientDisconnected, GatewayFiltersError
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, Headers, end_to_end, without
 from gateway_filters.message.text import path as raw_path
@@ -50,14 +52,14 @@ _ANSWERS_OWN = _FRAME | {
 class ExternallyAuthorized(Shell):
     """Asks ``service`` (an app that reaches the authorisation backend) before each ``http`` request to ``app``.
 
-    ``path`` is put in front of the request's path. ``request_headers`` (lower case) go along besides Host and
-    Authorization. Of a permission (200), ``response_headers`` (lower case) replace those of the request; where
-    none are listed, all do that do not describe the permission itself. A body goes along when it is no longer
-    than ``max_body`` bytes, and a longer one is answered with 413; with 0, none does.
+    ``path`` is put in front of the request's path, ``whole_path`` in place of it and the query. ``request_headers``
+    (lower case) go along besides Host and Authorization. Of a permission (200), ``response_headers`` (lower case)
+    replace those of the request; where they are None, all do that do not describe the permission itself. A body
+    goes along when it is no longer than ``max_body`` bytes, and a longer one is answered with 413; with 0, none does.
 
-    A refusal with a 4xx status or a redirect is handed to the client, without most of its headers; any other
-    one, and any failure, is 403. Raises ``ConfigurationError`` for a ``path`` that is none, ``BadRequest`` for
-    a request path with dot segments.
+    A refusal with a 4xx status or a redirect is handed to the client, without most of its headers; any other one,
+    and any failure, is ``status_on_error``, or with ``fail_open`` no hindrance. Raises ``ConfigurationError`` for a
+    path that is none, ``BadRequest`` for a request path with dot segments.
     """
 
     def __init__(
@@ -67,16 +69,23 @@ class ExternallyAuthorized(Shell):
         *,
         path: str = "",
         request_headers: tuple[bytes, ...] = (),
-        response_headers: tuple[bytes, ...] = (),
+        response_headers: tuple[bytes, ...] | None = None,
         max_body: int = 0,
+        whole_path: str | None = None,
+        status_on_error: int = 403,
+        fail_open: bool = False,
     ) -> None:
         super().__init__(app)
         self._service = service
         self._asks = serving(service)
         self._prefix = raw_path(path, "path of the authorisation service").rstrip(b"/") if path else b""
         self._asked = frozenset((b"authorization", *request_headers)) - _FRAME
-        self._listed = frozenset(response_headers) - _FRAME
+        self._listed = None if response_headers is None else frozenset(response_headers) - _FRAME
         self._max_body = max_body
+        what = "path of the authorisation service"
+        self._whole = None if whole_path is None else raw_path(whole_path, what)
+        self._status_on_error = status_on_error
+        self._fail_open = fail_open
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask, then answer the refusal or run the app."""
@@ -103,15 +112,24 @@ class ExternallyAuthorized(Shell):
         body = await self._body(replay)
         if body is None:
             return _too_large()
-        answer = _Answer()
+        answer = Answer(_LONGEST_ANSWER)
         try:
             await self._asks(self._question(head, body), _aside(scope, head), _asking(body, replay), answer.send)
         except ClientDisconnected:
             raise
         except GatewayFiltersError as error:
-            _log.error("the authorisation service failed, so the request is refused: %s", error)
-            return _forbidden()
-        return self._permitted(head, answer) if answer.status == 200 and answer.complete else _refusal(answer)
+            return self._unanswered(head, f"failed: {error}")
+        if answer.status == 200 and answer.complete:
+            return self._permitted(head, answer.headers)
+        if answer.complete and (400 <= answer.status < 500 or answer.status in _REDIRECTS):
+            return Reply(answer.status, tuple(p for p in answer.headers if p[0] in _REFUSAL_HEADERS), answer.body)
+        return self._unanswered(head, f"answered {answer.status}")
+
+    def _unanswered(self, head: RequestHead, what: str) -> RequestHead | Reply:
+        so = "passes" if self._fail_open else "is refused"
+        _log.error("the authorisation service %s, so the request %s", what, so)
+        # Nobody has said what only the service may say.
+        return self._permitted(head, ()) if self._fail_open else _refused(self._status_on_error)
 
     async def _body(self, replay: Replay) -> bytes | None:
         """The body to send along; None when it is too long."""
@@ -129,13 +147,16 @@ class ExternallyAuthorized(Shell):
     def _question(self, head: RequestHead, body: bytes) -> RequestHead:
         along = tuple(pair for pair in head.headers if pair[0] in self._asked)
         length = (b"content-length", str(len(body)).encode())
-        return head.with_path(self._prefix + head.path).with_headers((*along, length))
+        question = head.with_headers((*along, length))
+        if self._whole is not None:
+            return question.with_path(self._whole).with_query(b"")
+        return question.with_path(self._prefix + head.path)
 
-    def _permitted(self, head: RequestHead, answer: "_Answer") -> RequestHead:
-        if self._listed:
-            given = tuple(pair for pair in answer.headers if pair[0] in self._listed)
+    def _permitted(self, head: RequestHead, answer: Headers) -> RequestHead:
+        if self._listed is not None:
+            given = tuple(pair for pair in answer if pair[0] in self._listed)
             return head.with_headers((*without(head.headers, self._listed), *given))
-        given = without(end_to_end(answer.headers), _ANSWERS_OWN)
+        given = without(end_to_end(answer), _ANSWERS_OWN)
         return head.with_headers((*without(head.headers, (name for name, _ in given)), *given))
 
 
@@ -144,26 +165,6 @@ def _aside(scope: Scope, head: RequestHead) -> Scope:
     # Extensions are promises of the server to the client's own request.
     told = {"type": "http", "method": head.method.decode("latin-1"), "scheme": head.scheme.decode("latin-1")}
     return {**scope, **told, "extensions": {}}
-
-
-class _Answer:
-    """The service's answer, collected."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: Headers = ()
-        self.body = b""
-        self.complete = False
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            self.headers = tuple((name, value) for name, value in message.get("headers", ()))
-        elif message["type"] == "http.response.body":
-            self.body += message.get("body", b"")
-            if len(self.body) > _LONGEST_ANSWER:
-                raise UpstreamMalformed(f"its answer is longer than {_LONGEST_ANSWER} bytes")
-            self.complete = not message.get("more_body", False)
 
 
 def _asking(body: bytes, replay: Replay) -> Receive:
@@ -186,17 +187,9 @@ def _straight(path: bytes) -> bool:
     return path.startswith(b"/") and b"." not in segments and b".." not in segments
 
 
-def _refusal(answer: _Answer) -> Reply:
-    if not answer.complete or not (400 <= answer.status < 500 or answer.status in _REDIRECTS):
-        _log.error("the authorisation service answered %d, so the request is refused", answer.status)
-        return _forbidden()
-    headers = tuple(pair for pair in answer.headers if pair[0] in _REFUSAL_HEADERS)
-    return Reply(answer.status, headers, answer.body)
-
-
-def _forbidden() -> Reply:
+def _refused(status: int) -> Reply:
     message = {"message": "The request is not permitted.", "type": "permission_denied", "param": None, "code": None}
-    return json_reply(403, {"error": message})
+    return json_reply(status, {"error": message})
 
 
 def _too_large() -> Reply:

@@ -15,13 +15,14 @@ def register(commands: Commands) -> None:
     parser.add_argument("method", metavar="METHOD")
     parser.add_argument("url", metavar="URL", help="http://host[:port]/path, as a client calls it")
     parser.add_argument("-H", dest="headers", metavar="'NAME: VALUE'", action="append", default=[], help="a header")
+    parser.add_argument("--client", default="127.0.0.1", metavar="ADDRESS", help="the address that it comes from")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")
     parser.set_defaults(run=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
     """0: whatever would happen, it is explained."""
-    request = asked(options.method, options.url, options.headers)
+    request = asked(options.method, options.url, options.headers, options.client)
     explanation = explain(read(options).listeners, request)
     render = as_json if options.output == "json" else as_text
     sys.stdout.write(f"{render(explanation)}\n")

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from gateway_filters.assembly import Stage, credentials, steps
 from gateway_filters.cli.arguments import Commands, add_paths, read
 from gateway_filters.cli.table import table
+from gateway_filters.explanation.door import asked_in_all
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.words import filter_words, hostname_words, match_words, percent
 from gateway_filters.matching.hostname import precedence
@@ -73,6 +74,8 @@ def _backends(route: Route, redaction: Redaction) -> Iterator[Backend]:
 def _steps(stage: Stage, redaction: Redaction) -> Iterator[str]:
     before, after = steps(stage)
     yield from (filter_words(each, redaction) for each in before)
+    if isinstance(stage, Route) and stage.security is not None:
+        yield f"SecurityPolicy({', '.join((stage.security.name, *asked_in_all(stage.security)))})"
     yield from (f"ExternalAuth({each.backend.name})" for each in stage.auth)
     yield from (filter_words(each, redaction) for each in after)
     yield from (f"RequestMirror({each.backend.name}, {percent(each.share)})" for each in stage.mirrors)

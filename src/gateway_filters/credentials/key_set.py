@@ -11,7 +11,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 from gateway_filters.credentials.json_object import json_object
 from gateway_filters.errors import ConfigurationError
@@ -113,6 +113,9 @@ class KeySet:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a KeySet is neither pickled nor copied: it may hold secrets")
 
     def __repr__(self) -> str:
         # A set may hold secrets.

@@ -60,11 +60,11 @@ def explain(listeners: Sequence[Listener], request: Asked) -> Explanation:
 def _request(request: Asked, head: RequestHead | None, redaction: Redaction) -> Request:
     return Request(
         request.head.method.decode(),
-        request.url,
+        redaction.url(request.url),
         request.head.authority.decode("latin-1"),
         request.head.path.decode("utf-8", "replace"),
         None if head is None else head.path.decode("latin-1"),
-        request.head.query.decode("utf-8", "replace"),
+        redaction.query(request.head.query),
         redaction.pairs(request.head.headers),
     )
 
@@ -105,7 +105,7 @@ def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> S
     assert isinstance(backend, Backend)
     tls = backend.tls
     return Sent(
-        tuple(_target(endpoint, tls, head) for endpoint in backend.endpoints),
+        tuple(_target(endpoint, tls, redaction.url(head.target.decode("latin-1"))) for endpoint in backend.endpoints),
         head.authority.decode("latin-1"),
         _HTTP_VERSIONS.get(backend.protocol, "1.1"),
         tls is not None,
@@ -115,10 +115,10 @@ def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> S
     )
 
 
-def _target(endpoint: Endpoint, tls: BackendTLS | None, head: RequestHead) -> Target:
+def _target(endpoint: Endpoint, tls: BackendTLS | None, target: str) -> Target:
     scheme = "http" if tls is None else "https"
     port = "" if endpoint.port == _DEFAULT_PORTS[scheme] else f":{endpoint.port}"
-    url = f"{scheme}://{endpoint.host}{port}{head.target.decode('latin-1')}"
+    url = f"{scheme}://{endpoint.host}{port}{target}"
     return Target(f"unix:{endpoint.unix}" if endpoint.unix else f"{endpoint.host}:{endpoint.port}", url)
 
 

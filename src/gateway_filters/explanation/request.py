@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.message.client import Client, address_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.text import authority, header_name, token
 
@@ -22,11 +23,15 @@ class Asked:
     port: int
 
 
-def asked(method: str, url: str, headers: Iterable[str] = ()) -> Asked:
+def asked(method: str, url: str, headers: Iterable[str] = (), client: str = "127.0.0.1") -> Asked:
     """The request for ``url`` (http or https) with ``headers`` (``Name: value``; a Host wins over the URL's).
 
-    Raises ``ConfigurationError`` for what is no method, URL or header; its sentence holds no value of one.
+    It comes from the address ``client``. Raises ``ConfigurationError`` for what is no method, URL, header or address;
+    its sentence holds no value of one.
     """
+    address = address_of(client)
+    if address is None:
+        raise ConfigurationError("the client's address is not an IP address")
     scheme, place, path, query = _split(url)
     pairs = [(b"host", authority(place, "host of the URL")), *map(_pair, headers)]
     hosts = [pair for pair in pairs if pair[0] == b"host"]
@@ -40,7 +45,7 @@ def asked(method: str, url: str, headers: Iterable[str] = ()) -> Asked:
         "headers": [hosts[-1], *(pair for pair in pairs if pair[0] != b"host")],
     }
     host, port = _place(scheme, place)
-    return Asked(url.partition("#")[0], request_head(scope), host, port)
+    return Asked(url.partition("#")[0], request_head(scope).with_client(Client(address)), host, port)
 
 
 def _split(url: str) -> tuple[str, str, str, str]:

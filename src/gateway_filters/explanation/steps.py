@@ -1,15 +1,16 @@
 """What happens to a request's head, step by step."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from gateway_filters.assembly import Stage, steps
 from gateway_filters.errors import GatewayFiltersError, RouteRefused, verdict
+from gateway_filters.explanation.door import Door
 from gateway_filters.explanation.redaction import Redaction
-from gateway_filters.explanation.values import Answer, Change, Step
+from gateway_filters.explanation.values import Answer, Step
 from gateway_filters.explanation.words import filter_words, percent
 from gateway_filters.filters import CredentialInjection, Filter
 from gateway_filters.message.head import Reply, RequestHead
-from gateway_filters.routing import ExternalAuth, Mirror, Unusable
+from gateway_filters.routing import ExternalAuth, Mirror, Route, SecurityPolicy, Unusable
 
 Walked = tuple[RequestHead, tuple[Step, ...], Answer | None]
 """The head after the last step, the steps, and the answer of the last one where it gives one."""
@@ -26,7 +27,7 @@ def walk(head: RequestHead, filters: Iterable[Filter], redaction: Redaction) -> 
             return head, (*done, Step(words, note="refuses the request")), refusal(error)
         if isinstance(outcome, Reply):
             return head, (*done, Step(words, note="answers the request")), _answer(each, outcome, redaction)
-        done.append(Step(words, tuple(_changes(head, outcome, redaction)), _note(each)))
+        done.append(Step(words, tuple(redaction.changes(head, outcome)), _note(each)))
         head = outcome
     return head, tuple(done), None
 
@@ -35,6 +36,9 @@ def walk_all(head: RequestHead, stage: Stage, redaction: Redaction) -> Walked:
     """All steps of a rule or a backend, as far as the request gets: filters, who is asked, copies."""
     before, after = steps(stage)
     head, done, answer = walk(head, before, redaction)
+    if answer is None and isinstance(stage, Route) and stage.security is not None:
+        head, shown, answer = _let_in(head, stage.security, redaction)
+        done = (*done, *shown)
     if answer is None:
         asked, answer = _asked(stage.auth)
         done = (*done, *asked)
@@ -45,15 +49,27 @@ def walk_all(head: RequestHead, stage: Stage, redaction: Redaction) -> Walked:
     return head, (*done, *map(_copied, copies)), answer
 
 
+def _let_in(head: RequestHead, policy: SecurityPolicy, redaction: Redaction) -> Walked:
+    """What a policy asks of the client, as far as it gets."""
+    asked, answer = _asked([policy.ext_auth] if policy.ext_auth else [])
+    if answer is not None:
+        return head, asked, answer
+    door = Door(policy, redaction)
+    walked = list(door.walk(head))
+    shown = (*asked, *(step for _, step in walked))
+    return walked[-1][0] if walked else head, shown, None if door.error is None else refusal(door.error)
+
+
 def _asked(auth: Iterable[ExternalAuth]) -> tuple[tuple[Step, ...], Answer | None]:
     """The services that are asked, up to one that cannot be."""
     asked: list[Step] = []
     for each in auth:
-        words = f"ExternalAuth({each.backend.name}, path={each.path or '/'})"
+        words = f"ExternalAuth({each.backend.name}, path={each.whole_path or each.path or '/'})"
         if isinstance(each.backend, Unusable):
             refused = refusal(RouteRefused(each.backend.reason))
             return (*asked, Step(words, note="refuses the request")), refused
-        asked.append(Step(words, note="goes on when it permits"))
+        unless = " or fails" if each.fail_open else ""
+        asked.append(Step(words, note=f"goes on when it permits{unless}"))
     return tuple(asked), None
 
 
@@ -82,14 +98,3 @@ def _note(each: Filter) -> str:
         state = each.source.state()
         return "" if state.since is None and not state.failure else f"the credential: {state}"
     return "" if type(each).on_response is Filter.on_response else "changes the answer's headers"
-
-
-def _changes(before: RequestHead, after: RequestHead, redaction: Redaction) -> Iterator[Change]:
-    for what in ("path", "authority"):
-        old, new = (getattr(head, what).decode("latin-1") for head in (before, after))
-        if old != new:
-            yield Change(what, old, new)
-    for name in dict.fromkeys(name for name, _ in (*before.headers, *after.headers)):
-        if before.values(name) != after.values(name):
-            what = f"header {name.decode('latin-1')}"
-            yield Change(what, redaction.joined(before, name), redaction.joined(after, name))

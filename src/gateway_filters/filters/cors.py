@@ -41,8 +41,9 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 _TOKENS = re.compile(_TOKEN + rb"(?:[ \t]*,[ \t]*" + _TOKEN + rb")*")
 # What browsers send: scheme, host, and the port when it is not the scheme's own.
 _ORIGIN = re.compile(rb"([a-z][a-z0-9+.-]*)://([a-z0-9._~-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?")
-# What may be allowed: http or https, the wildcard as the whole host or as its first label.
-_ALLOWED = re.compile(rb"(https?)://((?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*|\*)(?::([0-9]{1,5}))?")
+# What may be allowed: the wildcard as the whole host or as its first label, and as the port.
+_ALLOWED = re.compile(rb"([a-z][a-z0-9+.-]*)://((?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\*)(?::([0-9]{1,5}|\*))?")
+_ANY_PORT = -1
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
 _Origin = tuple[bytes, bytes, int | None]
@@ -53,9 +54,10 @@ class CORS(Filter):
     """Answers preflights, and lets pages of the allowed origins read the other answers.
 
     ``allow_origins`` holds ``scheme://host[:port]`` with ``*`` as the host or as its first label, or ``*``
-    alone; without a port it is the scheme's own. ``allow_methods`` and ``allow_headers`` hold names, or ``*``
-    alone, ``expose_headers`` names or ``*``, which with ``allow_credentials`` exposes nothing. ``max_age`` is in
-    seconds. Raises ``ConfigurationError`` for anything else. Stands before what must not hold up a preflight.
+    alone; without a port it is the scheme's own, if it has one, and ``:*`` is any. ``allow_methods`` and
+    ``allow_headers`` hold names, or ``*`` alone, ``expose_headers`` names or ``*``, which with
+    ``allow_credentials`` exposes nothing. ``max_age`` is in seconds, None to say nothing of it. Raises
+    ``ConfigurationError`` for anything else. Stands before what must not hold up a preflight.
     """
 
     allow_origins: tuple[str, ...] = ()
@@ -63,7 +65,7 @@ class CORS(Filter):
     allow_methods: tuple[str, ...] = ()
     allow_headers: tuple[str, ...] = ()
     expose_headers: tuple[str, ...] = ()
-    max_age: int = 5
+    max_age: int | None = 5
     _origins: tuple[_Origin, ...] = field(init=False, repr=False, compare=False)
     _methods: bytes | None = field(init=False, repr=False, compare=False)
     _headers: bytes | None = field(init=False, repr=False, compare=False)
@@ -72,8 +74,8 @@ class CORS(Filter):
     def __post_init__(self) -> None:
         for name in ("allow_origins", "allow_methods", "allow_headers", "expose_headers"):
             settle(self, **{name: tuple(getattr(self, name))})
-        if not 1 <= self.max_age < 2**31:
-            raise ConfigurationError(f"max age {self.max_age} is not from 1 to {2**31 - 1}")
+        if self.max_age is not None and not 0 <= self.max_age < 2**31:
+            raise ConfigurationError(f"max age {self.max_age} is not from 0 to {2**31 - 1}")
         _refuse_star_among(self.allow_origins, "allowed origins")
         settle(
             self,
@@ -104,7 +106,8 @@ class CORS(Filter):
         """What only a preflight is told."""
         methods = _asked(request, _REQUEST_METHOD) if self._methods is None else self._methods
         headers = _asked(request, _REQUEST_HEADERS) if self._headers is None else self._headers
-        told = ((_ALLOW_METHODS, methods), (_ALLOW_HEADERS, headers), (_MAX_AGE, b"%d" % self.max_age))
+        age = b"" if self.max_age is None else b"%d" % self.max_age
+        told = ((_ALLOW_METHODS, methods), (_ALLOW_HEADERS, headers), (_MAX_AGE, age))
         return tuple(pair for pair in told if pair[1])
 
     def _allows(self, value: bytes) -> bool:
@@ -148,11 +151,12 @@ def _origin(pattern: re.Pattern[bytes], value: bytes) -> _Origin | None:
     found = pattern.fullmatch(value)
     if found is None:
         return None
-    return found[1], found[2], int(found[3]) if found[3] else _DEFAULT_PORTS.get(found[1])
+    port = _ANY_PORT if found[3] == b"*" else int(found[3] or 0)
+    return found[1], found[2], port if found[3] else _DEFAULT_PORTS.get(found[1])
 
 
 def _covers(allowed: _Origin, origin: _Origin) -> bool:
-    if (allowed[0], allowed[2]) != (origin[0], origin[2]):
+    if allowed[0] != origin[0] or allowed[2] not in (origin[2], _ANY_PORT):
         return False
     pattern, host = allowed[1], origin[1]
     if not pattern.startswith(b"*"):
@@ -162,8 +166,8 @@ def _covers(allowed: _Origin, origin: _Origin) -> bool:
 
 def _allowed(text: str) -> _Origin:
     origin = _origin(_ALLOWED, text.lower().encode("utf-8", "surrogatepass"))
-    if origin is None or not 1 <= (origin[2] or 0) <= 65535:
-        raise ConfigurationError(f"allowed origin {text!r} is not '*' or http(s)://host[:port]")
+    if origin is None or not (origin[2] in (None, _ANY_PORT) or 1 <= origin[2] <= 65535):
+        raise ConfigurationError(f"allowed origin {text!r} is not '*' or scheme://host[:port]")
     return origin
 
 

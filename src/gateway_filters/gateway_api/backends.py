@@ -9,7 +9,7 @@ from gateway_filters.gateway_api.resources import (
     ENVOY_GROUP,
     BackendEndpoint,
     BackendObjectReference,
-    HTTPRoute,
+    Resource,
     Service,
 )
 from gateway_filters.gateway_api.resources import Backend as BackendResource
@@ -40,13 +40,13 @@ class UnusableBackendError(Exception):
         self.reason = reason
 
 
-def resolve_backend(context: Context, tls: UpstreamTLS, route: HTTPRoute, ref: BackendObjectReference) -> Backend:
-    """The backend that ``ref`` names; raises ``UnusableBackendError`` when it cannot be reached as written."""
+def resolve_backend(context: Context, tls: UpstreamTLS, owner: Resource, ref: BackendObjectReference) -> Backend:
+    """The backend that ``owner`` names; raises ``UnusableBackendError`` when it cannot be reached as written."""
     read = _READERS.get((ref.group, ref.kind))
     if read is None:
         raise UnusableBackendError("InvalidKind", f"a backend cannot be a {ref.kind}")
-    namespace = ref.namespace or namespace_of(route)
-    if not granted(context.objects, route, ref.group, ref.kind, namespace, ref.name):
+    namespace = ref.namespace or namespace_of(owner)
+    if not granted(context.objects, owner, ref.group, ref.kind, namespace, ref.name):
         sentence = f"no ReferenceGrant allows {ref.kind} {namespace}/{ref.name}"
         raise UnusableBackendError("RefNotPermitted", sentence)
     return read(context, tls, namespace, ref)

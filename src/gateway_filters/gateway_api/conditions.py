@@ -30,6 +30,14 @@ class Conditions:
         if known is None or known.holds:
             self.state(name, reason, message, holds=False)
 
+    def take(self, others: "Conditions") -> None:
+        """Say what ``others`` say besides; of two statements of a type the one that it does not hold stays."""
+        for each in others:
+            if not each.holds:
+                self.fail(each.type, each.reason, each.message)
+            elif each.type not in self._by_type:
+                self._by_type[each.type] = each
+
     def holds(self, name: str) -> bool:
         """Whether ``name`` was stated and holds."""
         known = self._by_type.get(name)

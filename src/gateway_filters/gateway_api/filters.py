@@ -146,7 +146,7 @@ def _external_auth(written: RouteFilter, site: Site) -> Iterator[ExternalAuth]:
         site.backend(auth.backend_ref),
         path=auth.http.path or "",
         request_headers=tuple(header_name(name) for name in auth.http.allowed_headers),
-        response_headers=tuple(header_name(name) for name in auth.http.allowed_response_headers),
+        response_headers=tuple(header_name(name) for name in auth.http.allowed_response_headers) or None,
         max_body=(auth.forward_body.max_size or 0) if auth.forward_body else 0,
     )
 

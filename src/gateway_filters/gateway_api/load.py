@@ -9,7 +9,9 @@ from gateway_filters.gateway_api.collector import collector_paused
 from gateway_filters.gateway_api.listeners import ListenerView
 from gateway_filters.gateway_api.loader import load
 from gateway_filters.gateway_api.meaning import Meaning
+from gateway_filters.gateway_api.noted import noting
 from gateway_filters.gateway_api.objects import Key, Objects
+from gateway_filters.gateway_api.policy_status import PolicyStatus
 from gateway_filters.gateway_api.routes import joined
 from gateway_filters.gateway_api.status import Json, statuses
 from gateway_filters.gateway_api.translation import Context, Problem
@@ -69,11 +71,13 @@ def _concluded(meaning: Meaning) -> Translation:
     gateways, views = meaning.gateways.value, meaning.views
     with joined(gateways, views):
         listeners = tuple(_listener(each) for view in gateways for each in view.listeners if each.serves)
-        status = statuses(meaning.context, gateways, views, meaning.tls.value, now)
+        context = noting(meaning.context, set(), {})
+        security = PolicyStatus(context, meaning.security.value, gateways, views)
+        status = statuses(meaning.context, gateways, views, meaning.tls.value, security, now)
     return Translation(
         meaning.context.objects,
         listeners,
-        meaning.problems,
+        tuple(dict.fromkeys((*meaning.problems, *context.problems))),
         status,
         meaning.context.generations,
         frozenset(

@@ -15,16 +15,21 @@ from gateway_filters.gateway_api.noted import noting
 from gateway_filters.gateway_api.objects import Question
 from gateway_filters.gateway_api.resources import HTTPRoute, HTTPRouteMatch
 from gateway_filters.gateway_api.rules import RuleTranslator, RuleView
+from gateway_filters.gateway_api.security_policies import SecurityPolicies, Standing
 from gateway_filters.gateway_api.translation import Context, Problem, age, qualified
 from gateway_filters.gateway_api.upstream_tls import NOTHING, Shown, UpstreamTLS
 from gateway_filters.routing import Route
+
+Standings = tuple[Standing | None, ...]
+"""What stands before each rule of a route on a listener."""
 
 
 @dataclass
 class RouteView:
     """An HTTPRoute with its parents, whose conditions say what became of it, and its routes on listeners.
 
-    ``status`` is what was written of it, once it was.
+    ``standings`` are what stands before each of its rules on a listener, ``status`` is what was written of it,
+    once it was.
     """
 
     resource: HTTPRoute
@@ -32,6 +37,7 @@ class RouteView:
     routes: list[tuple[ListenerView, tuple[Route, ...]]] = field(
         default_factory=list[tuple[ListenerView, tuple[Route, ...]]]
     )
+    standings: list[tuple[ListenerView, Standings]] = field(default_factory=list[tuple[ListenerView, Standings]])
     status: dict[str, Any] | None = None
 
 
@@ -49,26 +55,32 @@ class RouteRules:
         self.route = route
         self.asked: set[Question] = set()
         self._rules: dict[Place, tuple[list[tuple[RuleView, list[Route]]], dict[Problem, None]]] = {}
-        self._hosted: dict[tuple[Place, str | None], tuple[Route, ...]] = {}
+        self._hosted: dict[tuple[Place, str | None, Standings], tuple[Route, ...]] = {}
 
     def views(self, context: Context, tls: UpstreamTLS, place: Place) -> list[RuleView]:
         """What each rule means for listeners there."""
         return [view for view, _ in self._translated(context, tls, place)]
 
-    def routes(self, context: Context, tls: UpstreamTLS, place: Place, hostname: str | None) -> tuple[Route, ...]:
-        """The routes of all rules for ``hostname`` at a place, the very same ones each time."""
+    def routes(
+        self, context: Context, tls: UpstreamTLS, place: Place, hostname: str | None, standings: Standings
+    ) -> tuple[Route, ...]:
+        """The routes of all rules for ``hostname`` at a place, the very same ones each time.
+
+        ``standings`` are what stands before each rule.
+        """
         translated = self._translated(context, tls, place)
-        found = self._hosted.get((place, hostname))
+        found = self._hosted.get((place, hostname, standings))
         if found is None:
-            each = (route for _, routes in translated for route in routes)
+            pairs = zip(translated, standings, strict=True)
+            each = (_behind(standing, route) for (_, routes), standing in pairs for route in routes)
             found = tuple(route if hostname is None else replace(route, hostname=hostname) for route in each)
-            self._hosted[place, hostname] = found
+            self._hosted[place, hostname, standings] = found
         return found
 
-    def forget_all_but(self, places: set[Place]) -> None:
-        """Keep what is for ``places`` only: certificates are renewed and old ones may go."""
+    def forget_all_but(self, places: set[Place], standings: set[Standings]) -> None:
+        """Keep what is for these only: certificates and policies are renewed and old ones may go."""
         self._rules = {place: each for place, each in self._rules.items() if place in places}
-        self._hosted = {at: each for at, each in self._hosted.items() if at[0] in places}
+        self._hosted = {at: each for at, each in self._hosted.items() if at[0] in places and at[2] in standings}
 
     def _translated(self, context: Context, tls: UpstreamTLS, place: Place) -> list[tuple[RuleView, list[Route]]]:
         if place not in self._rules:
@@ -103,8 +115,10 @@ class RouteRules:
             view.unsupported.append(context.problem(self.route, location, str(error)))
 
 
-def attach_route(attachment: Attachment, tls: UpstreamTLS, rules: RouteRules, context: Context) -> RouteView:
-    """Find the route's listeners, put its rules on them, and state the conditions."""
+def attach_route(
+    attachment: Attachment, tls: UpstreamTLS, security: SecurityPolicies, rules: RouteRules, context: Context
+) -> RouteView:
+    """Find the route's listeners, put its rules on them behind their policies, and state the conditions."""
     view = RouteView(rules.route, attachment.parents(context, rules.route))
     used: set[Place] = set()
     for parent in view.parents:
@@ -112,11 +126,17 @@ def attach_route(attachment: Attachment, tls: UpstreamTLS, rules: RouteRules, co
         stated = places[0] if places else (0, NOTHING)
         _state(parent, rules.views(context, tls, stated))
         for place, (listener, hostnames) in zip(places, parent.listeners, strict=True):
-            each = (rules.routes(context, tls, place, hostname) for hostname in hostnames)
+            standings = security.for_rules(context, rules.route, listener)
+            each = (rules.routes(context, tls, place, hostname, standings) for hostname in hostnames)
             view.routes.append((listener, tuple(chain.from_iterable(each))))
+            view.standings.append((listener, standings))
         used.update(places, (stated,))
-    rules.forget_all_but(used)
+    rules.forget_all_but(used, {standings for _, standings in view.standings})
     return view
+
+
+def _behind(standing: Standing | None, route: Route) -> Route:
+    return route if standing is None else standing.guarding(route)
 
 
 def by_age(context: Context) -> list[HTTPRoute]:

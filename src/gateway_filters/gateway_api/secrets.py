@@ -12,6 +12,12 @@ from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets import MemorySecret, MissingSecret
 
 
+def values_of(resource: SecretResource) -> dict[str, bytes]:
+    """All values of a Secret manifest by their keys."""
+    written = {key: text.encode("utf-8", "surrogatepass") for key, text in resource.string_data.items()}
+    return {**{key: base64.b64decode(text) for key, text in resource.data.items()}, **written}
+
+
 class ManifestSecrets:
     """A store of the Secrets among ``objects``; ``stringData`` wins over ``data``, as in the API server."""
 

@@ -13,7 +13,7 @@ def selected(context: Context, scope: str, selector: LabelSelector | None, guest
         case "Same":
             return namespace_of(guest) == namespace_of(host)
         case "Selector":
-            return selector is not None and _selects(selector, _labels(context, namespace_of(guest)))
+            return selector is not None and selects(selector, _labels(context, namespace_of(guest)))
         case _:
             return False
 
@@ -25,7 +25,8 @@ def _labels(context: Context, namespace: str) -> dict[str, str]:
     return {**labels, "kubernetes.io/metadata.name": namespace}
 
 
-def _selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
+def selects(selector: LabelSelector, labels: dict[str, str]) -> bool:
+    """Whether all conditions of ``selector`` hold for ``labels``."""
     return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
         _holds(each.operator, labels.get(each.key), each.values) for each in selector.match_expressions
     )

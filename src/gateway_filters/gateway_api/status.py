@@ -7,6 +7,7 @@ from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.listeners import CONTROLLER, GatewayView, ListenerView
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
+from gateway_filters.gateway_api.policy_status import Ancestors, PolicyStatus
 from gateway_filters.gateway_api.resources import (
     GATEWAY_GROUP,
     Backend,
@@ -14,6 +15,7 @@ from gateway_filters.gateway_api.resources import (
     Gateway,
     GatewayClass,
     ListenerSet,
+    SecurityPolicy,
 )
 from gateway_filters.gateway_api.routes import RouteView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
@@ -24,7 +26,12 @@ Json = dict[str, Any]
 
 
 def statuses(
-    context: Context, gateways: list[GatewayView], routes: list[RouteView], tls: UpstreamTLS, now: str
+    context: Context,
+    gateways: list[GatewayView],
+    routes: list[RouteView],
+    tls: UpstreamTLS,
+    security: PolicyStatus,
+    now: str,
 ) -> dict[Key, Json]:
     """The status of every object that has one; ``now`` is the time of the conditions, RFC 3339."""
     writer = _Writer(context, now)
@@ -41,6 +48,8 @@ def statuses(
     ancestors = _ancestors(routes)
     for policy in context.objects.of(BackendTLSPolicy):
         status[key_of(policy)] = writer.policy(policy, tls.policies, ancestors)
+    for guard, said in security.all():
+        status[key_of(guard.resource)] = writer.ancestors(guard.resource, said)
     for backend in context.objects.of(Backend):
         status[key_of(backend)] = writer.conditions(backend, tls.backends.conditions[key_of(backend)])
     return status
@@ -98,6 +107,19 @@ class _Writer:
         return {
             "ancestors": [
                 {"ancestorRef": ref, "controllerName": CONTROLLER, "conditions": written} for ref in found.values()
+            ]
+        }
+
+    def ancestors(self, policy: SecurityPolicy, said: Ancestors) -> Json:
+        generation = self._context.generation(policy)
+        return {
+            "ancestors": [
+                {
+                    "ancestorRef": ref,
+                    "controllerName": CONTROLLER,
+                    "conditions": self._conditions(conditions, generation),
+                }
+                for ref, conditions in said
             ]
         }
 

@@ -6,6 +6,7 @@ from gateway_filters.routing.certificate import CertificatePair
 from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTLS, Socket, by_socket
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 from gateway_filters.routing.route import Route
+from gateway_filters.routing.security import RemoteJWKS, SecurityPolicy
 from gateway_filters.routing.table import RouteTable
 from gateway_filters.routing.weighted import WeightedBackend, ranks
 
@@ -22,9 +23,11 @@ __all__ = [
     "ListenerTLS",
     "ListenerTable",
     "Mirror",
+    "RemoteJWKS",
     "Retry",
     "Route",
     "RouteTable",
+    "SecurityPolicy",
     "SessionPersistence",
     "Socket",
     "SubjectAltName",

@@ -38,17 +38,22 @@ class Mirror:
 class ExternalAuth:
     """Ask ``backend`` before each request (Gateway API, HTTPExternalAuthFilter, protocol HTTP): 200 allows.
 
-    ``path`` is put in front of the request's path; ``request_headers`` (lower case) go along besides the
-    fixed ones; ``response_headers`` (lower case) of the permission go into the request, all where it is
-    empty; a body goes along up to ``max_body`` bytes, none where it is 0. Where the backend is ``Unusable``
-    nobody can be asked, so nobody may pass.
+    ``path`` is put in front of the request's path, ``whole_path`` in its place; ``request_headers`` (lower case)
+    go along besides the fixed ones; ``response_headers`` (lower case) of the permission go into the request, all
+    where it is None; a body goes along up to ``max_body`` bytes, none where it is 0. The answer must come within
+    ``timeout`` seconds. Where none can be had the client gets ``status_on_error``, or passes with ``fail_open``.
+    Where the backend is ``Unusable`` nobody can be asked, so nobody may pass.
     """
 
     backend: Backend | Unusable
     path: str = ""
     request_headers: tuple[bytes, ...] = ()
-    response_headers: tuple[bytes, ...] = ()
+    response_headers: tuple[bytes, ...] | None = None
     max_body: int = 0
+    whole_path: str | None = None
+    timeout: float | None = None
+    status_on_error: int = 403
+    fail_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

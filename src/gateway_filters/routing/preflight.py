@@ -1,8 +1,8 @@
 """Finding a route for a preflight, a browser's OPTIONS that asks whether a page may send a request.
 
 Gateway API leaves open how it finds a rule whose match names another method (HTTPCORSFilter). Here such a match takes
-the preflights that ask for its method, with its usual precedence, when its rule has a CORS filter, or every backend
-that its requests may go to; one that takes OPTIONS and is as strong goes first.
+the preflights that ask for its method, with its usual precedence, when its rule or its policy has CORS, or every
+backend that its requests may go to; one that takes OPTIONS and is as strong goes first.
 """
 
 from collections.abc import Iterable
@@ -33,6 +33,8 @@ def preflight_finder(find: Find, routes: Iterable[Route]) -> Find:
 def _answers(route: Route) -> bool:
     if route.match.method is None:
         return False
+    if route.security is not None and route.security.cors is not None:
+        return True
     live = [each for each in route.backends if each.weight > 0]
     return _has_cors(route.filters) or (bool(live) and all(_has_cors(each.filters) for each in live))
 

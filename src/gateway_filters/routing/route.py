@@ -8,6 +8,7 @@ from gateway_filters.matching.hostname import precedence as hostname_precedence
 from gateway_filters.matching.match import Match
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
+from gateway_filters.routing.security import SecurityPolicy
 from gateway_filters.routing.weighted import WeightedBackend
 
 
@@ -28,6 +29,7 @@ class Route:
     backends: tuple[WeightedBackend, ...] = ()
     mirrors: tuple[Mirror, ...] = ()
     auth: tuple[ExternalAuth, ...] = ()
+    security: SecurityPolicy | None = None
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry | None = None
     session: SessionPersistence | None = None

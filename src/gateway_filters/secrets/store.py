@@ -7,6 +7,7 @@ from typing import Protocol
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.message.secret import SecretSource
 from gateway_filters.secrets.directory import DirectorySecret
+from gateway_filters.secrets.folder import DirectoryFolder
 from gateway_filters.secrets.last_good import MAX_STALE
 from gateway_filters.secrets.memory import MemorySecret
 
@@ -58,6 +59,12 @@ class DirectorySecrets:
         if namespace != self._namespace or "/" in name or name.startswith("."):
             return None
         return DirectorySecret(self._directory / name, key, max_stale=self._max_stale)
+
+    def folder(self, namespace: str, name: str) -> DirectoryFolder | None:
+        """All files of that Secret, which need not exist yet; None for a name that leads elsewhere."""
+        if namespace != self._namespace or "/" in name or name.startswith("."):
+            return None
+        return DirectoryFolder(self._directory / name)
 
 
 def _qualified(name: str) -> str:

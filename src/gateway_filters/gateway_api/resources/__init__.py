@@ -16,6 +16,7 @@ from gateway_filters.gateway_api.resources.backend_tls_policy import (
     PolicyTargetReference,
     SubjectAltName,
 )
+from gateway_filters.gateway_api.resources.cluster_settings import ServiceCluster
 from gateway_filters.gateway_api.resources.core import ConfigMap, Namespace, NamespaceSpec, Secret
 from gateway_filters.gateway_api.resources.endpoint_slice import (
     Endpoint,
@@ -126,6 +127,24 @@ from gateway_filters.gateway_api.resources.references import (
     ParentReference,
     SecretObjectReference,
 )
+from gateway_filters.gateway_api.resources.security_access import (
+    APIKeyAuth,
+    APIKeySource,
+    Authorization,
+    AuthorizationRule,
+    BasicAuth,
+    JWTPrincipal,
+    Operation,
+)
+from gateway_filters.gateway_api.resources.security_browser import SecurityCORS
+from gateway_filters.gateway_api.resources.security_policy import SecurityPolicy, SecurityPolicySpec, TargetSelector
+from gateway_filters.gateway_api.resources.security_tokens import (
+    JWT,
+    ExtAuth,
+    JWTProvider,
+    JWTSources,
+    RemoteJWKS,
+)
 from gateway_filters.gateway_api.resources.service import (
     ClientIPConfig,
     Service,
@@ -137,9 +156,14 @@ from gateway_filters.gateway_api.resources.service import (
 __all__ = [
     "ENVOY_GROUP",
     "GATEWAY_GROUP",
+    "JWT",
     "KINDS",
+    "APIKeyAuth",
+    "APIKeySource",
     "AllowedListeners",
     "AllowedRoutes",
+    "Authorization",
+    "AuthorizationRule",
     "Backend",
     "BackendClientTLS",
     "BackendEndpoint",
@@ -149,6 +173,7 @@ __all__ = [
     "BackendTLSPolicy",
     "BackendTLSPolicySpec",
     "BackendTLSPolicyValidation",
+    "BasicAuth",
     "ClientIPConfig",
     "ConfigMap",
     "CookieConfig",
@@ -164,6 +189,7 @@ __all__ = [
     "EndpointSlice",
     "EndpointTarget",
     "EnvoyURLRewrite",
+    "ExtAuth",
     "FQDNEndpoint",
     "ForwardBody",
     "Fraction",
@@ -203,6 +229,9 @@ __all__ = [
     "HostnamePathRegex",
     "IPEndpoint",
     "InjectedCredential",
+    "JWTPrincipal",
+    "JWTProvider",
+    "JWTSources",
     "Kind",
     "LabelSelector",
     "LabelSelectorRequirement",
@@ -217,6 +246,7 @@ __all__ = [
     "NamespaceSpec",
     "ObjectMeta",
     "ObjectReference",
+    "Operation",
     "OwnerReference",
     "ParentGatewayReference",
     "ParentReference",
@@ -229,6 +259,7 @@ __all__ = [
     "ReferenceGrantTo",
     "RegexPathModifier",
     "ReleasedSessionPersistence",
+    "RemoteJWKS",
     "ReplaceRegexMatch",
     "Resource",
     "ResponseHeader",
@@ -238,7 +269,11 @@ __all__ = [
     "RouteNamespaces",
     "Secret",
     "SecretObjectReference",
+    "SecurityCORS",
+    "SecurityPolicy",
+    "SecurityPolicySpec",
     "Service",
+    "ServiceCluster",
     "ServicePort",
     "ServiceSpec",
     "SessionAffinityConfig",
@@ -246,5 +281,6 @@ __all__ = [
     "SessionHeader",
     "SessionPersistence",
     "SubjectAltName",
+    "TargetSelector",
     "UnixSocket",
 ]

@@ -16,6 +16,7 @@ from gateway_filters.gateway_api.resources.listener_set import ListenerSet
 from gateway_filters.gateway_api.resources.meta import Resource
 from gateway_filters.gateway_api.resources.reference_grant import ReferenceGrant
 from gateway_filters.gateway_api.resources.references import GATEWAY_GROUP
+from gateway_filters.gateway_api.resources.security_policy import SecurityPolicy
 from gateway_filters.gateway_api.resources.service import Service
 
 ENVOY_GROUP = "gateway.envoyproxy.io"
@@ -43,6 +44,7 @@ KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
         (GATEWAY_GROUP, "BackendTLSPolicy"): _kind(BackendTLSPolicy, "v1", "v1alpha3"),
         (ENVOY_GROUP, "Backend"): _kind(Backend, "v1alpha1"),
         (ENVOY_GROUP, "HTTPRouteFilter"): _kind(HTTPRouteFilter, "v1alpha1"),
+        (ENVOY_GROUP, "SecurityPolicy"): _kind(SecurityPolicy, "v1alpha1"),
         ("", "ConfigMap"): _kind(ConfigMap, "v1"),
         ("", "Namespace"): _kind(Namespace, "v1"),
         ("", "Secret"): _kind(Secret, "v1"),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from gateway_filters.doors import Doors
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.gateway_api.collector import collector_paused
+from gateway_filters.gateway_api.collector import collector_brief, collector_paused
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.status_file import StatusFile
@@ -124,7 +124,7 @@ class Runner:
 
     def _made(self) -> tuple[Translation, Snapshot] | None:
         """A load with everything that serving it needs, so that the event loop has only to swap."""
-        with collector_paused(keep=True):
+        with collector_paused(keep=True) if self._translation is None else collector_brief():
             translation = self._controller.look(dict(self._taken))
             return None if translation is None else (translation, self._serving.prepare(translation.listeners))
 
@@ -133,7 +133,7 @@ class Runner:
         for problem in translation.problems:
             if problem not in told:
                 _log.warning("%s", problem)
-        self._serving.swap(snapshot)
+        let_go = self._serving.swap(snapshot)
         refused, faults = await self._doors.show(translation.listeners)
         for fault in faults:
             if self._translation is None:
@@ -143,6 +143,7 @@ class Runner:
         self._taken = {place: why for place, why in self._taken.items() if place in missed} | refused
         self._translation = translation
         self._news.set()
+        await asyncio.to_thread(let_go)
 
     async def _retry(self) -> None:
         """Try again to have the sockets that could not be had."""

@@ -6,7 +6,7 @@ those that are gone close theirs when their last exchange has ended.
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,14 +66,18 @@ class Serving:
         """Everything that serving ``listeners`` instead of those served now needs; may be made in another thread."""
         return self._snapshot(tuple(listeners))
 
-    def swap(self, snapshot: Snapshot) -> Snapshot:
-        """Serve the snapshot that was prepared last, from the next request on; gives the one that was served."""
-        before, self._now = self._now, snapshot
+    def swap(self, snapshot: Snapshot) -> Callable[[], None]:
+        """Serve the snapshot that was prepared last, from the next request on.
+
+        What is given lets go of what was served before; it takes a while with very many routes, and any thread may call
+        it, or nobody.
+        """
+        before, self._now = self._now.apps, snapshot
         if snapshot.apps.gone:
             task = asyncio.ensure_future(_retire(snapshot.apps.gone))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
-        return before
+        return before.let_go
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a request by its host name, whatever socket it came in at."""
@@ -172,6 +176,11 @@ class _RouteApps:
         other.backends = {backend: app for backend, app in other.backends.items() if id(app) in used}
         other.keys = {remote: keys for remote, keys in other.keys.items() if remote.backend in other.backends}
         return other
+
+    def let_go(self) -> None:
+        """Let go of the routes, one by one: nothing else can run while very many go at once."""
+        while self._apps:
+            self._apps.popitem()
 
     def _made(self, route: Route) -> tuple[Route, ASGIApp, tuple[ASGIApp, ...]]:
         reached: list[ASGIApp] = []

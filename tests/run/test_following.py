@@ -3,14 +3,13 @@
 import os
 import shutil
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import pytest
 
+from run.clients import Clients
 from run.gateway_run import (
     NamedServer,
     backend,
@@ -22,41 +21,6 @@ from run.gateway_run import (
     route,
     running,
 )
-
-
-class Asking:
-    """Four clients that ask without a pause, each time over a connection of its own."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.answers: set[tuple[int, str]] = set()
-        self.last: dict[int, tuple[int, str]] = {}
-        self._done = threading.Event()
-        self._clients = [threading.Thread(target=self._ask, args=[number]) for number in range(4)]
-
-    def _ask(self, number: int) -> None:
-        while not self._done.is_set():
-            try:
-                answer = get(self.port, "/")
-            except OSError as error:
-                answer = (0, repr(error))
-            self.answers.add(answer)
-            self.last[number] = answer
-            time.sleep(0.002)
-
-    def sees(self, name: str) -> None:
-        """Wait for all clients to get their answer of an upstream."""
-        eventually(lambda: set(self.last.values()) == {(200, name)}, 5)
-
-    def __enter__(self) -> Self:
-        for client in self._clients:
-            client.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        for client in self._clients:
-            client.join()
 
 
 def manifests(port: int, server: NamedServer) -> str:
@@ -123,14 +87,14 @@ def test_no_request_fails_whatever_becomes_of_the_files(
     else:
         (folder / "all.yaml").write_text(manifests(port, one))
     with running(folder) as process:
-        with Asking(port) as asking:
-            asking.sees("one")
+        with Clients(port) as clients:
+            clients.all_see((200, "one"), 5)
             change(folder, manifests(port, two))
-            asking.sees("two")
+            clients.all_see((200, "two"), 5)
             change(folder, manifests(port, one).replace("name: r", "name: again"))
-            asking.sees("one")
+            clients.all_see((200, "one"), 5)
         code, log = process.stop()
-    assert asking.answers <= {(200, "one"), (200, "two")}
+    assert clients.answers <= {(200, "one"), (200, "two")}
     assert code == 0
     assert "Traceback" not in log
 

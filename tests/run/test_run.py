@@ -119,30 +119,6 @@ def generations(objects: dict[str, dict[str, object]]) -> dict[str, int]:
     return found
 
 
-def test_secrets_may_be_mounted(folder: Path, tmp_path: Path, one: NamedServer) -> None:
-    """``--secrets`` names the folder of mounted Secrets, whose rotation is seen within a second."""
-    port, secret = free_port(), tmp_path / "secrets" / "key" / "credential"
-    secret.parent.mkdir(parents=True)
-    secret.write_text("Bearer first\n")
-    extension = "{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: f}"
-    injecting = route("r", "/", "b") + f"    filters: [{{type: ExtensionRef, extensionRef: {extension}}}]\n"
-    filter_ = """
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: HTTPRouteFilter
-metadata: {name: f}
-spec: {credentialInjection: {overwrite: true, credential: {valueRef: {name: key}}}}
-"""
-    (folder / "all.yaml").write_text(documents(gateway(port), injecting, filter_, backend("b", one)))
-    with running(folder, "--secrets", tmp_path / "secrets") as process:
-        assert get(port, "/") == (200, "one Bearer first")
-        secret.write_text("Bearer second\n")
-        eventually(lambda: get(port, "/") == (200, "one Bearer second"), 1)
-        secret.unlink()
-        assert get(port, "/")[0] == 503
-        log = process.stop()[1]
-    assert "Bearer" not in log
-
-
 def test_a_list_that_is_none_does_not_end_the_watch(folder: Path, one: NamedServer, two: NamedServer) -> None:
     """Whatever a file holds, the next good edit is followed."""
     port, file = free_port(), folder / "all.yaml"

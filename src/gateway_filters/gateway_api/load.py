@@ -42,7 +42,8 @@ def translate_files(
     dynamic_hosts: Iterable[str] = (),
 ) -> Translation:
     """Read and translate manifests; raises ``ManifestError`` for what cannot be read or breaks its schema."""
-    return translate(Context(load(paths), store, host, tuple(dynamic_hosts)))
+    with collector_paused():
+        return translate(Context(load(paths), store, host, tuple(dynamic_hosts)))
 
 
 def translate(context: Context) -> Translation:
@@ -60,10 +61,10 @@ class Translator:
         """The meaning of the context's objects."""
         # Nothing is kept of a translation that fails half way.
         last, self._last = self._last, None
-        with collector_paused():
-            before = last if last is not None and last.is_for(context) else Meaning.of_nothing(context)
-            self._last = before.followed_by(context)
-            return _concluded(self._last)
+        before = last if last is not None and last.is_for(context) else Meaning.of_nothing(context)
+        self._last = before.followed_by(context)
+        before.let_go()
+        return _concluded(self._last)
 
 
 def _concluded(meaning: Meaning) -> Translation:

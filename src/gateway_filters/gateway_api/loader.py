@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from gateway_filters.errors import ManifestError
-from gateway_filters.gateway_api.collector import collector_paused
 from gateway_filters.gateway_api.documents import Chunk, cut, read_documents
 from gateway_filters.gateway_api.files import read_files
 from gateway_filters.gateway_api.objects import Loaded, Objects, objects_in
@@ -37,12 +36,11 @@ class Loader:
 
         Raises ``ManifestError`` as ``load`` does, and for what looks like an edit under way.
         """
-        with collector_paused():
-            files = {file: self._read(file, text) for file, text in read_files(self._paths, once=self._once)}
-            if self._objects is None or not _same(files, self._files):
-                self._refuse_nothing(files)
-                self._objects = Objects(each for file in files.values() for each in file.objects())
-                self._files = files
+        files = {file: self._read(file, text) for file, text in read_files(self._paths, once=self._once)}
+        if self._objects is None or not _same(files, self._files):
+            self._refuse_nothing(files)
+            self._objects = Objects(each for file in files.values() for each in file.objects())
+            self._files = files
         return self._objects
 
     def _read(self, file: str, text: bytes) -> "_File":

@@ -70,6 +70,11 @@ class Meaning:
         gateways = self.gateways if same else noted(context, view_gateways)
         return Meaning(context, tls, security, gateways, dict(self._routes(context, tls, security, gateways)))
 
+    def let_go(self) -> None:
+        """Let go of the routes, one by one: nothing else can run while very many go at once."""
+        while self.routes:
+            self.routes.popitem()
+
     def _routes(
         self,
         context: Context,

@@ -45,8 +45,9 @@ def statuses(
         # Of a route that stays as it is nothing else can be said.
         route.status = route.status or writer.route(route)
         status[key_of(route.resource)] = route.status
-    ancestors = _ancestors(routes)
-    for policy in context.objects.of(BackendTLSPolicy):
+    policies = context.objects.of(BackendTLSPolicy)
+    ancestors = _ancestors(routes) if policies else {}
+    for policy in policies:
         status[key_of(policy)] = writer.policy(policy, tls.policies, ancestors)
     for guard, said in security.all():
         status[key_of(guard.resource)] = writer.ancestors(guard.resource, said)

@@ -198,11 +198,11 @@ def _stop_event() -> asyncio.Event:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def ask() -> None:
-        _log.info("ending; a second signal ends it at once")
-        stop.set()
         for number in _ENDING:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
+        _log.info("ending; a second signal ends it at once")
+        stop.set()
 
     for number in _ENDING:
         loop.add_signal_handler(number, ask)

@@ -135,6 +135,12 @@ def get(port: int, path: str, host: str = "gateway") -> tuple[int, str]:
         connection.close()
 
 
+def refused(port: int) -> bool:
+    """Whether nobody listens any more."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
 def eventually(check: Callable[[], bool], seconds: float) -> None:
     """Wait until ``check`` holds, ``seconds`` at most."""
     end = time.monotonic() + seconds

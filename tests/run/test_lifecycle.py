@@ -2,7 +2,6 @@
 
 import http.client
 import signal
-import socket
 import threading
 import time
 from collections.abc import Generator
@@ -20,6 +19,7 @@ from run.gateway_run import (
     free_port,
     gateway,
     get,
+    refused,
     route,
     running,
     upstream,
@@ -47,12 +47,6 @@ def under_way(folder: Path, *arguments: str) -> Generator[tuple[RunningGateway, 
             assert server.waiting.wait(10)
             yield process, server, answers
             client.join()
-
-
-def refused(port: int) -> bool:
-    """Whether nobody listens any more."""
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,12 +1,29 @@
 """Listeners of ``gateway-filters run``: they come and go, and wait for a port that somebody else has."""
 
 import socket
+import ssl
+import threading
 from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 
-from run.gateway_run import NamedServer, backend, documents, eventually, free_port, gateway, get, route, running
+from run.clients import Clients
+from run.gateway_run import (
+    NamedServer,
+    backend,
+    documents,
+    eventually,
+    free_port,
+    gateway,
+    get,
+    refused,
+    route,
+    running,
+    upstream,
+)
+from tls_manifests import secret
 
 
 def test_a_listener_may_come_and_go(folder: Path, one: NamedServer) -> None:
@@ -73,3 +90,88 @@ def test_a_port_that_is_free_again_is_taken(folder: Path, tmp_path: Path, one: N
             assert get(port, "/") == (200, "one")
             log = process.stop()[1]
     assert log.count(why) == 1
+
+
+def listeners(*ports: int) -> str:
+    """A Gateway with a listener on each port."""
+    written = ", ".join(f"{{name: on-{port}, protocol: HTTP, port: {port}}}" for port in ports)
+    return gateway(0).replace("[{name: http, protocol: HTTP, port: 0}]", f"[{written}]")
+
+
+def test_requests_of_one_listener_do_not_see_others_come_and_go(folder: Path, one: NamedServer) -> None:
+    """Ten times a port is opened and closed beside another one that is asked without a pause."""
+    port, second = free_port(), free_port()
+    rest = documents("", route("r", "/", "b"), backend("b", one))
+    (folder / "all.yaml").write_text(listeners(port) + rest)
+    with running(folder) as process, Clients(port) as clients:
+        for _ in range(5):
+            (folder / "all.yaml").write_text(listeners(port, second) + rest)
+            eventually(lambda: not refused(second), 5)
+            assert get(second, "/") == (200, "one")
+            (folder / "all.yaml").write_text(listeners(port) + rest)
+            eventually(lambda: refused(second), 5)
+        clients.all_see((200, "one"), 5)
+        assert process.process.poll() is None
+    assert clients.answers == {(200, "one")}
+
+
+def test_a_listener_that_goes_lets_its_requests_end(folder: Path) -> None:
+    """It takes no more connections, and the answer that is under way comes."""
+    port, second = free_port(), free_port()
+    with upstream("slow") as server:
+        rest = documents("", route("r", "/", "b"), backend("b", server))
+        (folder / "all.yaml").write_text(listeners(port, second) + rest)
+        answers: list[tuple[int, str]] = []
+        with running(folder):
+            client = threading.Thread(target=lambda: answers.append(get(second, "/slow")))
+            client.start()
+            assert server.waiting.wait(10)
+            (folder / "all.yaml").write_text(listeners(port) + rest)
+            eventually(lambda: refused(second), 5)
+            server.release.set()
+            client.join()
+    assert answers == [(200, "slow")]
+
+
+def test_a_listener_may_speak_tls_from_now_on(folder: Path, one: NamedServer) -> None:
+    """The port is the same, and so is the route."""
+    port, authority = free_port(), trustme.CA()
+    rest = documents("", route("r", "/", "b"), backend("b", one), secret("cert", authority.issue_cert("any.test")))
+    (folder / "all.yaml").write_text(gateway(port) + rest)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    authority.configure_trust(context)  # pyright: ignore[reportUnknownMemberType]
+
+    def secured() -> str | None:
+        try:
+            with (
+                socket.create_connection(("127.0.0.1", port), 5) as raw,
+                context.wrap_socket(raw, server_hostname="any.test") as connection,
+            ):
+                return connection.version()
+        except OSError:
+            return None
+
+    with running(folder) as process:
+        assert get(port, "/") == (200, "one")
+        tls = "protocol: HTTPS, tls: {certificateRefs: [{name: cert}]}"
+        (folder / "all.yaml").write_text(gateway(port).replace("protocol: HTTP", tls) + rest)
+        eventually(lambda: secured() == "TLSv1.3", 5)
+        (folder / "all.yaml").write_text(gateway(port) + rest)
+        eventually(lambda: secured() is None, 5)
+        assert get(port, "/") == (200, "one")
+        assert "Traceback" not in process.stop()[1]
+
+
+def test_the_line_names_every_socket(folder: Path, one: NamedServer) -> None:
+    """Each address of each Gateway, those of version 6 in brackets."""
+    first, second = sorted((free_port(), free_port()))
+    addresses = "  addresses: [{value: 127.0.0.2}, {value: '::1'}]\n"
+    both = documents(gateway(first), gateway(second, "h") + addresses, route("r", "/", "b"), backend("b", one))
+    (folder / "all.yaml").write_text(both)
+    with running(folder) as process:
+        assert process.ready.split() == [
+            "ready",
+            f"http://127.0.0.1:{first}",
+            f"http://127.0.0.2:{second}",
+            f"http://[::1]:{second}",
+        ]

@@ -13,6 +13,9 @@ import pytest
 
 from run.gateway_run import NamedServer, RunningGateway, backend, eventually, free_port, gateway, running
 
+# Reading them takes seconds, and many of them beside other tests.
+pytestmark = pytest.mark.timeout(180)
+
 FILES, EACH = 100, 100
 # The promises are for a machine that does nothing else. Here the processor's seconds count, with slack for slow ones,
 # and by the clock no more is asked than that nobody waits for a whole load.

@@ -49,6 +49,32 @@ def http_scope(
     }
 
 
+def websocket_scope(
+    target: str = "/",
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    subprotocols: Iterable[str] = (),
+    denial: bool = True,
+    **more: object,
+) -> Scope:
+    """The scope that uvicorn makes of a WebSocket's handshake; ``denial``: whether refusals can be delivered."""
+    own = [
+        (b"host", b"gateway.test"),
+        (b"connection", b"keep-alive, Upgrade"),
+        (b"upgrade", b"websocket"),
+        (b"sec-websocket-version", b"13"),
+        (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+        (b"sec-websocket-extensions", b"permessage-deflate"),
+    ]
+    offered = list(subprotocols)
+    if offered:
+        own.append((b"sec-websocket-protocol", ", ".join(offered).encode()))
+    scope = http_scope(target, headers=[*own, *headers])
+    del scope["method"]
+    extensions: dict[str, dict[str, object]] = {"websocket.http.response": {}} if denial else {}
+    return {**scope, "type": "websocket", "scheme": "ws", "subprotocols": offered, "extensions": extensions, **more}
+
+
 class Driver:
     """Runs ``app`` on ``scope`` inside ``async with``, as a server would."""
 
@@ -83,6 +109,11 @@ class Driver:
     def feed_message(self, message: Message) -> None:
         """Any message arrives."""
         self._incoming.put_nowait(message)
+
+    def connect(self) -> Self:
+        """The client wants a WebSocket."""
+        self.feed_message({"type": "websocket.connect"})
+        return self
 
     def disconnect(self) -> None:
         """The client leaves."""

@@ -736,3 +736,49 @@ def test_an_explanation_is_a_value() -> None:
     assert one == other
     assert one.answer is not None
     assert one.answer.status == 500
+
+
+REALTIME = "ws://localhost:8080/v1/realtime?model=m"
+NAMED = "spec:\n  appProtocols: [gateway.envoyproxy.io/wss]\n  endpoints:\n"
+
+
+def test_a_websocket_that_the_backend_does_not_name(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reference route takes it, and its credential is not for it."""
+    [backend] = explained(capsys, file, ALL, "GET", REALTIME)["backends"]
+    assert backend["sent"] is None
+    assert backend["answer"]["status"] == 403
+    assert "does not name ws or wss" in backend["answer"]["reason"]
+
+
+def test_a_websocket_that_the_backend_names(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes the way of any request, to a URL of its own kind."""
+    [backend] = explained(capsys, file, changed("spec:\n  endpoints:\n", NAMED), "GET", REALTIME)["backends"]
+    url = "wss://dashscope.aliyuncs.com/compatible-mode/v1/realtime?model=m"
+    assert [each["url"] for each in backend["sent"]["targets"]] == [url]
+    assert backend["sent"]["headers"] == [["authorization", FINGERPRINT]]
+
+
+def test_routes_may_match_the_upgrade(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is there for a WebSocket and for nothing else, and copies are not made of it."""
+    match = "matches: [{headers: [{name: Upgrade, value: websocket}]}]"
+    rule = f"filters: [{{{MIRROR}}}], backendRefs: [{to('one')}], {match}"
+    file.write_text(manifests(gateway(), route("r", rule), backend("one"), backend("copy", "copy.example")))
+    shown = command(capsys, "explain", file, "GET", "ws://localhost:8080/").out
+    assert "  URL   ws://one.example/\n" in shown
+    assert "Mirror" not in shown
+    assert "404 not_found" in command(capsys, "explain", file, "GET", "http://localhost:8080/").out
+
+
+def test_a_websocket_over_http2_is_refused(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """502, since none is carried there."""
+    text = changed("spec:\n  endpoints:\n", NAMED.replace("/wss", "/h2c"))
+    text = changed("overwrite: true", "overwrite: false", text)
+    [backend] = explained(capsys, file, text, "GET", REALTIME, "Authorization: Bearer mine")["backends"]
+    assert (backend["sent"], backend["answer"]["status"]) == (None, 502)
+
+
+def test_a_websocket_begins_with_a_get(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Anything else cannot be meant."""
+    file.write_text(ALL)
+    done = command(capsys, "explain", file, "POST", REALTIME)
+    assert (done.code, done.err) == (2, "a WebSocket begins with a GET\n")

@@ -13,7 +13,7 @@ def register(commands: Commands) -> None:
     parser = commands.add_parser("explain", help="say what would happen to a request; nothing is sent")
     add_paths(parser)
     parser.add_argument("method", metavar="METHOD")
-    parser.add_argument("url", metavar="URL", help="http://host[:port]/path, as a client calls it")
+    parser.add_argument("url", metavar="URL", help="http://host[:port]/path or ws://…, as a client calls it")
     parser.add_argument("-H", dest="headers", metavar="'NAME: VALUE'", action="append", default=[], help="a header")
     parser.add_argument("--client", default="127.0.0.1", metavar="ADDRESS", help="the address that it comes from")
     parser.add_argument("-o", dest="output", choices=("text", "json"), default="text")

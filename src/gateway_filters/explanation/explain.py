@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.assembly import credentials, no_backend, obstacle
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import BadRequest, GatewayFiltersError
 from gateway_filters.explanation.choice import Choice
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.request import Asked
@@ -31,12 +31,14 @@ from gateway_filters.routing import (
     Listener,
     Route,
     SessionPersistence,
+    Unusable,
     WeightedBackend,
     ranks,
 )
+from gateway_filters.upstream.websocket.obstacle import websocket_obstacle
 
 _HTTP_VERSIONS = {HTTP2: "2", NEGOTIATED: "2 or 1.1"}
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _NO_MATCH = Answer(404, "not_found: no route matches")
 
 
@@ -54,7 +56,9 @@ def explain(listeners: Sequence[Listener], request: Asked) -> Explanation:
         tuple(choice.matches(redaction)),
         answer=_NO_MATCH,
     )
-    return seen if choice.winner is None else _routed(seen, choice.winner, head, redaction)
+    if choice.winner is None:
+        return seen
+    return _Way(choice.winner, redaction, websocket=request.websocket).explained(seen, head)
 
 
 def _request(request: Asked, head: RequestHead | None, redaction: Redaction) -> Request:
@@ -69,54 +73,67 @@ def _request(request: Asked, head: RequestHead | None, redaction: Redaction) -> 
     )
 
 
-def _routed(seen: Explanation, route: Route, head: RequestHead, redaction: Redaction) -> Explanation:
-    head, steps, answer = walk_all(head, route, redaction)
-    refused = no_backend(route)
-    if answer is None and refused is not None:
-        answer = refusal(refused)
-    backends = tuple(_backends(route, head, redaction)) if answer is None else ()
-    return Explanation(seen.request, seen.listeners, seen.matches, steps, answer, _rules(route), backends)
+class _Way:
+    """The way of a request, or of a ``websocket``'s handshake, behind the route that takes it."""
+
+    def __init__(self, route: Route, redaction: Redaction, *, websocket: bool) -> None:
+        self._route = route
+        self._redaction = redaction
+        self._websocket = websocket
+
+    def explained(self, seen: Explanation, head: RequestHead) -> Explanation:
+        """``seen`` with all that happens from here on."""
+        route = self._route
+        head, steps, answer = walk_all(head, route, self._redaction, websocket=self._websocket)
+        refused = no_backend(route)
+        if answer is None and refused is not None:
+            answer = refusal(refused)
+        backends = tuple(self._backends(head)) if answer is None else ()
+        return Explanation(seen.request, seen.listeners, seen.matches, steps, answer, _rules(route), backends)
+
+    def _backends(self, head: RequestHead) -> Iterable[BackendPath]:
+        first, fallbacks = ranks(self._route.backends)
+        for each in (*first, *fallbacks):
+            rank = fallbacks if each in fallbacks else first
+            share = each.weight / (sum(one.weight for one in rank) or 1)
+            steps, sent, answer = self._path(each, head)
+            yield BackendPath(each.backend.name, each.weight, share, steps, sent, answer, fallback=rank is fallbacks)
+
+    def _path(self, chosen: WeightedBackend, head: RequestHead) -> tuple[tuple[Step, ...], Sent | None, Answer | None]:
+        injecting = credentials(self._route, chosen)
+        head, steps, answer = walk_all(head, chosen, self._redaction, websocket=self._websocket)
+        if answer is None:
+            head, last, answer = walk(head, injecting, self._redaction)
+            steps = (*steps, *last)
+        hindered = obstacle(chosen.backend, injects=bool(injecting)) or self._unopened(chosen.backend, head)
+        if answer is None and hindered is not None:
+            answer = refusal(hindered)
+        return steps, self._sent(chosen, head) if answer is None else None, answer
+
+    def _unopened(self, backend: Backend | Unusable, head: RequestHead) -> GatewayFiltersError | None:
+        if not self._websocket or isinstance(backend, Unusable):
+            return None
+        named, upgrades = backend.protocol == "ws", backend.protocol not in (HTTP2, NEGOTIATED)
+        return websocket_obstacle(backend.name, injected=bool(head.injected), named=named, upgrades=upgrades)
+
+    def _sent(self, chosen: WeightedBackend, head: RequestHead) -> Sent:
+        backend = chosen.backend
+        assert isinstance(backend, Backend)
+        tls = backend.tls
+        scheme = ("ws" if self._websocket else "http") + ("" if tls is None else "s")
+        target = self._redaction.url(head.target.decode("latin-1"))
+        return Sent(
+            tuple(_target(endpoint, scheme, target) for endpoint in backend.endpoints),
+            head.authority.decode("latin-1"),
+            _HTTP_VERSIONS.get(backend.protocol, "1.1"),
+            tls is not None,
+            None if tls is None else _asked_for(tls, backend, head),
+            None if tls is None else _trust(tls),
+            self._redaction.pairs(without(head.headers, HOP_BY_HOP)),
+        )
 
 
-def _backends(route: Route, head: RequestHead, redaction: Redaction) -> Iterable[BackendPath]:
-    first, fallbacks = ranks(route.backends)
-    for each in (*first, *fallbacks):
-        rank = fallbacks if each in fallbacks else first
-        share = each.weight / (sum(one.weight for one in rank) or 1)
-        steps, sent, answer = _path(route, each, head, redaction)
-        yield BackendPath(each.backend.name, each.weight, share, steps, sent, answer, fallback=rank is fallbacks)
-
-
-def _path(
-    route: Route, chosen: WeightedBackend, head: RequestHead, redaction: Redaction
-) -> tuple[tuple[Step, ...], Sent | None, Answer | None]:
-    head, steps, answer = walk_all(head, chosen, redaction)
-    if answer is None:
-        head, last, answer = walk(head, credentials(route, chosen), redaction)
-        steps = (*steps, *last)
-    hindered = obstacle(chosen.backend, injects=bool(credentials(route, chosen)))
-    if answer is None and hindered is not None:
-        answer = refusal(hindered)
-    return steps, _sent(chosen, head, redaction) if answer is None else None, answer
-
-
-def _sent(chosen: WeightedBackend, head: RequestHead, redaction: Redaction) -> Sent:
-    backend = chosen.backend
-    assert isinstance(backend, Backend)
-    tls = backend.tls
-    return Sent(
-        tuple(_target(endpoint, tls, redaction.url(head.target.decode("latin-1"))) for endpoint in backend.endpoints),
-        head.authority.decode("latin-1"),
-        _HTTP_VERSIONS.get(backend.protocol, "1.1"),
-        tls is not None,
-        None if tls is None else _asked_for(tls, backend, head),
-        None if tls is None else _trust(tls),
-        redaction.pairs(without(head.headers, HOP_BY_HOP)),
-    )
-
-
-def _target(endpoint: Endpoint, tls: BackendTLS | None, target: str) -> Target:
-    scheme = "http" if tls is None else "https"
+def _target(endpoint: Endpoint, scheme: str, target: str) -> Target:
     port = "" if endpoint.port == _DEFAULT_PORTS[scheme] else f":{endpoint.port}"
     url = f"{scheme}://{endpoint.host}{port}{target}"
     return Target(f"unix:{endpoint.unix}" if endpoint.unix else f"{endpoint.host}:{endpoint.port}", url)

@@ -1,4 +1,7 @@
-"""The request that is asked about: a method, a URL and headers as one would give them to curl."""
+"""The request that is asked about: a method, a URL and headers as one would give them to curl.
+
+A WebSocket is a GET for a URL with ``ws`` or ``wss``; what its handshake has to say besides is said here.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +13,8 @@ from gateway_filters.message.client import Client, address_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.text import authority, header_name, token
 
-_PORTS = {"http": 80, "https": 443}
+_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_HANDSHAKE = ((b"connection", b"Upgrade"), (b"upgrade", b"websocket"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +25,11 @@ class Asked:
     head: RequestHead
     host: str
     port: int
+    websocket: bool = False
 
 
 def asked(method: str, url: str, headers: Iterable[str] = (), client: str = "127.0.0.1") -> Asked:
-    """The request for ``url`` (http or https) with ``headers`` (``Name: value``; a Host wins over the URL's).
+    """The request for ``url`` (http, https, ws or wss) with ``headers`` (``Name: value``; a Host wins over the URL's).
 
     It comes from the address ``client``. Raises ``ConfigurationError`` for what is no method, URL, header or address;
     its sentence holds no value of one.
@@ -33,10 +38,13 @@ def asked(method: str, url: str, headers: Iterable[str] = (), client: str = "127
     if address is None:
         raise ConfigurationError("the client's address is not an IP address")
     scheme, place, path, query = _split(url)
-    pairs = [(b"host", authority(place, "host of the URL")), *map(_pair, headers)]
+    websocket = scheme in ("ws", "wss")
+    if websocket and method != "GET":
+        raise ConfigurationError("a WebSocket begins with a GET")
+    pairs = [(b"host", authority(place, "host of the URL")), *map(_pair, headers), *(_HANDSHAKE if websocket else ())]
     hosts = [pair for pair in pairs if pair[0] == b"host"]
     scope = {
-        "type": "http",
+        "type": "websocket" if websocket else "http",
         "method": token(method, "method").decode(),
         "scheme": scheme,
         "path": path,
@@ -45,7 +53,7 @@ def asked(method: str, url: str, headers: Iterable[str] = (), client: str = "127
         "headers": [hosts[-1], *(pair for pair in pairs if pair[0] != b"host")],
     }
     host, port = _place(scheme, place)
-    return Asked(url.partition("#")[0], request_head(scope).with_client(Client(address)), host, port)
+    return Asked(url.partition("#")[0], request_head(scope).with_client(Client(address)), host, port, websocket)
 
 
 def _split(url: str) -> tuple[str, str, str, str]:
@@ -54,7 +62,7 @@ def _split(url: str) -> tuple[str, str, str, str]:
     except ValueError:
         raise ConfigurationError("the URL cannot be understood") from None
     if parts.scheme not in _PORTS or not parts.netloc:
-        raise ConfigurationError("the URL must begin with http:// or https:// and a host")
+        raise ConfigurationError("the URL must begin with http://, https://, ws:// or wss:// and a host")
     if "@" in parts.netloc:
         raise ConfigurationError("the URL must not hold a user; give an Authorization header instead")
     return parts.scheme, parts.netloc, parts.path or "/", parts.query

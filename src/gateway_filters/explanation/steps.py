@@ -32,7 +32,7 @@ def walk(head: RequestHead, filters: Iterable[Filter], redaction: Redaction) -> 
     return head, tuple(done), None
 
 
-def walk_all(head: RequestHead, stage: Stage, redaction: Redaction) -> Walked:
+def walk_all(head: RequestHead, stage: Stage, redaction: Redaction, *, websocket: bool) -> Walked:
     """All steps of a rule or a backend, as far as the request gets: filters, who is asked, copies."""
     before, after = steps(stage)
     head, done, answer = walk(head, before, redaction)
@@ -45,7 +45,7 @@ def walk_all(head: RequestHead, stage: Stage, redaction: Redaction) -> Walked:
     if answer is None:
         head, later, answer = walk(head, after, redaction)
         done = (*done, *later)
-    copies = stage.mirrors if answer is None else ()
+    copies = stage.mirrors if answer is None and not websocket else ()
     return head, (*done, *map(_copied, copies)), answer
 
 

@@ -16,7 +16,7 @@ from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.scope import INJECTED
 from gateway_filters.asgi.shell import HeadApp
-from gateway_filters.errors import BadRequest, ConfigurationError, PermissionDenied, UpstreamError
+from gateway_filters.errors import BadRequest, ConfigurationError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
@@ -33,6 +33,7 @@ from gateway_filters.upstream.tls import client_context
 from gateway_filters.upstream.transport import Clocks, Framing, IncomingResponse, OutgoingRequest, Resolver, Transport
 from gateway_filters.upstream.websocket.handshake import Handshake
 from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
+from gateway_filters.upstream.websocket.obstacle import websocket_obstacle
 from gateway_filters.upstream.websocket.relay import Relay
 
 _PORTS = {"http": 80, "https": 443}
@@ -115,11 +116,11 @@ class BareUpstream(HeadApp):
     async def _websocket(
         self, head: RequestHead, scope: Scope, receive: Receive, send: Send, transport: Transport
     ) -> None:
-        if (head.injected or INJECTED in scope) and not self._websockets.named:
-            # Any page may open a WebSocket to anywhere, and it would spend the gateway's credential.
-            raise PermissionDenied(f"a WebSocket with an injected credential, and {self._name} does not name ws or wss")
-        if not transport.upgrades:
-            raise UpstreamError(f"{self._name} is reached in a way that no WebSocket can take")
+        injected = bool(head.injected) or INJECTED in scope
+        named, upgrades = self._websockets.named, transport.upgrades
+        error = websocket_obstacle(self._name, injected=injected, named=named, upgrades=upgrades)
+        if error is not None:
+            raise error
         handshake = Handshake(head, repeat=COUNTED not in scope)
         offered = frozenset(scope.get("subprotocols") or ())
         relayed = Relay(receive, send, offered=offered, injected=head.injected, name=self._name)

@@ -52,7 +52,7 @@ LIBRARIES = {
     "pydantic": {"gateway_api"},
     "pydantic_core": {"gateway_api"},
     "joserfc": {"credentials"},
-    "websockets": {"upstream"},
+    "websockets": {"upstream", "http1"},
     "OpenSSL": {"lenient_tls"},
     "re2": {"message"},
     "starlette": {

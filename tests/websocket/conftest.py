@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from homes import Home
+from websocket_homes import Home
 from websocket_provider import Provider
 
 KINDS = ("run", "plain", "middleware", "prefix")

@@ -9,7 +9,7 @@ import time
 from typing import Any, cast
 
 import pytest
-from homes import KEY, Home
+from websocket_homes import KEY, Home
 from websocket_provider import REFUSAL, Provider
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect

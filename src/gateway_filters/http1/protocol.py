@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _PERIOD = 0.5
 _MOST_WAITING = 64
+_FRAMES = frozenset((b"content-length", b"transfer-encoding"))
 
 
 class Watch:
@@ -196,8 +197,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._head_bytes += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._upgrade()
+        except httptools.HttpParserUpgrade as upgrade:
+            self._upgrade(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             refused = error.__context__
             if isinstance(refused, Refused):
@@ -244,8 +245,7 @@ class GatewayProtocol(HttpToolsProtocol):
         scope = self._scopes.of_parsed(method, self.url, self.headers)
         self.scope = cast("Any", scope)
         if self._is_upgrade():
-            if self.cycle is not None and not self.cycle.response_complete:
-                raise Refused(400, "an upgrade behind a request that is still being answered")
+            self._check_upgrade()
             return
         upgrade = self.parser.should_upgrade()
         if upgrade and self._get_upgrade() != b"h2c":  # which may be passed over (RFC 9113 3.1)
@@ -263,6 +263,12 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _is_upgrade(self) -> bool:
         return self.parser.should_upgrade() and self._should_upgrade()
+
+    def _check_upgrade(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            raise Refused(400, "an upgrade behind a request that is still being answered")
+        if any(name in _FRAMES and value != b"0" for name, value in self.headers):
+            raise Refused(400, "an upgrade with a body")
 
     def _check_length(self) -> None:
         limit = self._limits.body_bytes
@@ -294,10 +300,18 @@ class GatewayProtocol(HttpToolsProtocol):
             if cycle.response_complete:
                 self._read_by = self._sweep.after(self._limits.keep_alive)
 
-    def _upgrade(self) -> None:
-        if self._should_upgrade():
-            self._leave()
-            self.handle_websocket_upgrade()
+    def _upgrade(self, rest: bytes) -> None:
+        if not self._should_upgrade():
+            return
+        if rest:
+            self._refuse(400, "bytes behind a handshake that is not answered yet")
+            return
+        self._leave()
+        self.connections.discard(self)
+        make: Any = self.config.ws_protocol_class
+        websocket = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        self.transport.set_protocol(websocket)
+        websocket.begin(self.transport, self.scope)
 
     # How it ends
 

@@ -6,23 +6,44 @@ Facts
 - It logs each handshake with its query, which may hold a credential.
 - It writes a pong for each ping, also to a client that reads none of them.
 - Of a connection that was lost it says 1005, as if the client had closed without a code.
+- Its parser of handshakes has limits of its own and falls silent over them; so it is told what concerns it, and the
+  scope says what the request's head said, which has been checked.
+- Closing a connection waits until all has left, for ever if the client reads nothing.
 """
 
 import asyncio
 import logging
 from asyncio.transports import BaseTransport
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gateway_filters.http1.protocol import Watch
+from gateway_filters.http1.refusal import refusal
 
 if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
+    from websockets.http11 import Request
 
 _log = logging.getLogger("gateway_filters.run.websocket")
 _log.setLevel(logging.WARNING)
+
+_GOODBYE = 2.0
+# What the handshake is judged by (RFC 6455 4.2.1).
+_CONCERNS = frozenset(
+    (
+        b"host",
+        b"connection",
+        b"upgrade",
+        b"origin",
+        b"sec-websocket-extensions",
+        b"sec-websocket-key",
+        b"sec-websocket-protocol",
+        b"sec-websocket-version",
+    )
+)
 
 
 class GatewayWebSocket(WebSocketsSansIOProtocol):
@@ -41,6 +62,25 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.logger = _log
         self._watch = watch or Watch()
         self._owed = b""
+        self._told: Scope = {}
+        self._cut: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport, told: Scope) -> None:
+        """Take over a connection with the handshake that ``told``, the scope of a request, says."""
+        self._told = told
+        self.connection_made(transport)
+        fields = [b": ".join(pair) for pair in told["headers"] if pair[0] in _CONCERNS]
+        self.data_received(b"\r\n".join((told["method"].encode("ascii") + b" / HTTP/1.1", *fields, b"", b"")))
+        if not self.handshake_initiated:
+            transport.write(b"".join(self.conn.data_to_send()) or refusal(400, "a handshake that cannot be read"))
+            transport.close()
+
+    def handle_connect(self, event: "Request") -> None:
+        """The handshake is one that can be answered; the app is called with what the request said."""
+        super().handle_connect(event)
+        if not self.close_sent:
+            told = {name: self._told[name] for name in ("path", "raw_path", "query_string", "headers")}
+            self.scope = cast("Any", {**self.scope, **told})
 
     def connection_made(self, transport: BaseTransport) -> None:
         """The handshake has come; it was admitted as a request."""
@@ -50,7 +90,14 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
         self._watch.forget(self.client)
+        if self._cut is not None:
+            self._cut.cancel()
         super().connection_lost(exc)
+
+    def keepalive_timeout(self) -> None:
+        """The client has given no sign; maybe it does not read our goodbye either."""
+        super().keepalive_timeout()
+        self._cut = self.loop.call_later(_GOODBYE, self.transport.abort)
 
     def handle_ping(self) -> None:
         """Answer; of pings that come while the client does not read, only the last one (RFC 6455 5.5.3)."""

@@ -143,7 +143,15 @@ class Home:
     def _command(self) -> list[str]:
         if self.kind == "run":
             return [sys.executable, "-m", "gateway_filters", "run", str(self._manifests)]
-        return [sys.executable, "-m", "uvicorn", f"apps:{self.kind}", "--port", str(self.port), "--no-use-colors"]
+        return [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            f"websocket_apps:{self.kind}",
+            "--port",
+            str(self.port),
+            "--no-use-colors",
+        ]
 
 
 def _free_port() -> int:

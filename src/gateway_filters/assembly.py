@@ -152,11 +152,9 @@ def _written(route: Route, *backends: WeightedBackend) -> frozenset[bytes]:
 
 def _clients_own(route: Route) -> frozenset[bytes]:
     """What clients send under names that filters of a route write, and that goes no further where it injects."""
-    filters = (*route.filters, *(each for backend in route.backends for each in backend.filters))
-    injections = [each for each in filters if isinstance(each, CredentialInjection)]
-    if not injections:
+    if not route.injections:
         return frozenset()
-    standing = {header_name(each.header) for each in injections}
+    standing = {header_name(each.header) for each in route.injections}
     # A session's cookie is still to be read.
     return _written(route, *route.backends) - standing - ({b"cookie"} if route.session else set[bytes]())
 

@@ -24,6 +24,11 @@ def register(commands: Commands) -> None:
     parser = commands.add_parser("run", help="serve what the manifests say, and follow their changes")
     add_paths(parser)
     parser.add_argument("--host", default="127.0.0.1", help="the address of Gateways that name none")
+    parser.add_argument(
+        "--allow-unauthenticated",
+        action="store_true",
+        help="serve routes that inject a credential to whoever reaches them, also beyond this machine",
+    )
     parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
     parser.add_argument(
         "--http2",
@@ -44,7 +49,11 @@ def execute(options: argparse.Namespace) -> int:
     for noisy in ("httpx", "httpcore", "uvicorn", "watchfiles"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     controller = Controller(
-        options.paths, secrets=secrets_of(options), host=options.host, dynamic_hosts=options.allow_host
+        options.paths,
+        secrets=secrets_of(options),
+        host=options.host,
+        dynamic_hosts=options.allow_host,
+        allow_unauthenticated=options.allow_unauthenticated,
     )
     serving = Serving(Reached(None, None, Clocks()), no_route)
     status = StatusFile(options.status, options.paths) if options.status else None

@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from gateway_filters.errors import ManifestError
+from gateway_filters.gateway_api.exposure import exposures
 from gateway_filters.gateway_api.history import History
 from gateway_filters.gateway_api.load import Translation, Translator
 from gateway_filters.gateway_api.loader import Loader
@@ -16,7 +19,9 @@ class Controller:
     """Translates the manifests in ``paths`` again and again.
 
     ``secrets`` has the Secrets that are not among them, ``host`` is the address of Gateways that name none,
-    ``dynamic_hosts`` are what a Backend of type DynamicResolver may reach.
+    ``dynamic_hosts`` are what a Backend of type DynamicResolver may reach. Credentials that are injected for clients
+    of whom nothing is known, and who need not be on this machine, are refused unless ``allow_unauthenticated``; then
+    each is a problem.
     """
 
     def __init__(
@@ -26,10 +31,12 @@ class Controller:
         secrets: SecretStore | None = None,
         host: str = "127.0.0.1",
         dynamic_hosts: Sequence[str] = (),
+        allow_unauthenticated: bool = False,
     ) -> None:
         self._secrets = secrets
         self._host = host
         self._dynamic_hosts = tuple(dynamic_hosts)
+        self._allow_unauthenticated = allow_unauthenticated
         self._loader = Loader(paths)
         self._history = History()
         self._translator = Translator()
@@ -45,7 +52,14 @@ class Controller:
             return None
         generations = self._history.generations(objects)
         context = Context(objects, self._secrets, self._host, self._dynamic_hosts, generations, taken)
-        translation = self._translator.translate(context)
+        translation = self._admitted(self._translator.translate(context))
         self._history.keep_times(translation.statuses)
         self._known = (objects, taken)
         return translation
+
+    def _admitted(self, translation: Translation) -> Translation:
+        found = list(exposures(translation))
+        if found and not self._allow_unauthenticated:
+            more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
+            raise ManifestError(f"{found[0]}{more}; --allow-unauthenticated serves it all the same")
+        return replace(translation, problems=(*translation.problems, *found))

@@ -8,7 +8,7 @@ policy of a part is for.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gateway_filters.filters import CredentialInjection, Refusal
+from gateway_filters.filters import Refusal
 from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.listeners import ListenerView
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
@@ -47,7 +47,7 @@ class Guard:
         """The route behind the policy; one that refuses all requests where the policy is unmet."""
         if self.asked.flaws:
             return replace(route, filters=(Refusal(f"SecurityPolicy {qualified(self.resource)} cannot be met"),))
-        return replace(route, security=self._before_a_provider if _injects(route) else self.asked.policy)
+        return replace(route, security=self._before_a_provider if route.injections else self.asked.policy)
 
 
 class Stray:
@@ -139,11 +139,6 @@ class SecurityPolicies:
 def sections_of(resource: Gateway | ListenerSet) -> set[str]:
     """The names of the listeners."""
     return {each.name for each in resource.spec.listeners}
-
-
-def _injects(route: Route) -> bool:
-    steps = (*route.filters, *(each for backend in route.backends for each in backend.filters))
-    return any(isinstance(each, CredentialInjection) for each in steps)
 
 
 def _selects(context: Context, guard: Guard, resource: Resource) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from gateway_filters.filters.credential_injection import CredentialInjection
 from gateway_filters.filters.filter import Filter
 from gateway_filters.matching.hostname import covers
 from gateway_filters.matching.hostname import precedence as hostname_precedence
@@ -38,6 +39,12 @@ class Route:
     def precedence(self) -> tuple[tuple[int, ...], ...]:
         """Gateway API's order as a tuple: host name before everything, then the match; the smaller one wins."""
         return (hostname_precedence(self.hostname), self.match.precedence)
+
+    @property
+    def injections(self) -> tuple[CredentialInjection, ...]:
+        """What injects credentials into its requests, whichever backend they go to."""
+        steps = (*self.filters, *(each for backend in self.backends for each in backend.filters))
+        return tuple(each for each in steps if isinstance(each, CredentialInjection))
 
     def mismatch(self, host: str, head: RequestHead) -> str | None:
         """Why a request for ``host`` is not this route's; None when it is."""

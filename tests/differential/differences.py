@@ -345,7 +345,7 @@ DIFFERENCES = {
     "Credentials of the client stay here": Difference(after=_clients_credentials),
     "Nobody says who the client is": Difference(after=_claims),
     "Of several credentials of a client one leaves": Difference(after=_one_credential),
-    "Blanks round a credential are cut": Difference(after=_blanks),
+    "Credentials are looked at": Difference(after=_blanks),
     "A prefix with a slash at its end is replaced everywhere": Difference(after=_prefix_with_slash),
     "The prefix of a slash keeps a slash behind its replacement": Difference(),
     "No headers about the client are added": Difference(after=_client_headers),

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -173,6 +174,132 @@ def test_objects_stay_the_same_where_their_text_does(folder: Path) -> None:
         f"{folder}/a.yaml:9:7",
         f"{folder}/b.yaml:2:7",
     ]
+
+
+@pytest.fixture
+def rested(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Long after the files were written, as far as their reader knows."""
+    now = time.time() + 60
+    monkeypatch.setattr(files.time, "time", lambda: now)
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are opened from now on."""
+    names: list[str] = []
+    real = os.open
+
+    def opening(path: str, *arguments: int) -> int:
+        names.append(Path(path).name)
+        return real(path, *arguments)
+
+    monkeypatch.setattr(files.os, "open", opening)
+    return names
+
+
+def written_over(file: Path) -> None:
+    """In place: the same size, and the time of its last change set back."""
+    before = file.stat()
+    file.write_text(namespace("c"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def written_aside(file: Path) -> None:
+    """Another file takes its place, as editors write."""
+    before = file.stat()
+    (file.parent / "aside").write_text(namespace("c"))
+    os.utime(file.parent / "aside", ns=(before.st_atime_ns, before.st_mtime_ns))
+    (file.parent / "aside").rename(file)
+
+
+def link_led_elsewhere(file: Path) -> None:
+    """The folder behind the link is another one, as when a mounted ConfigMap changes."""
+    (file.parent / "new").mkdir()
+    (file.parent / "new" / "a").write_text(namespace("c"))
+    file.unlink()
+    (file.parent / "data").symlink_to("new")
+    file.symlink_to("data/a")
+
+
+@pytest.mark.usefixtures("rested")
+@pytest.mark.parametrize("change", [written_over, written_aside, link_led_elsewhere])
+def test_only_files_that_have_changed_are_read_again(
+    folder: Path, opened: list[str], change: Callable[[Path], None]
+) -> None:
+    """Among ten thousand one changes: the others are looked at, and that is all."""
+    loader = Loader([folder])
+    assert names(loader.load()) == ["a", "b"]
+    assert opened == ["a.yaml", "b.yaml"]
+    loader.load()
+    assert opened == ["a.yaml", "b.yaml"]
+    change(folder / "a.yaml")
+    assert names(loader.load()) == ["c", "b"]
+    assert opened == ["a.yaml", "b.yaml", "a.yaml"]
+
+
+@pytest.mark.usefixtures("rested")
+def test_a_link_that_is_swapped_leads_to_another_file(tmp_path: Path, opened: list[str]) -> None:
+    """However alike the files are: the size and the time of their last change are the same."""
+    for version in ("a", "b"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "all.yaml").write_text(namespace(version))
+        os.utime(tmp_path / version / "all.yaml", (1, 1))
+    (tmp_path / "data").symlink_to("a")
+    loader = Loader([tmp_path / "data" / "all.yaml"])
+    assert names(loader.load()) == ["a"]
+    (tmp_path / "next").symlink_to("b")
+    (tmp_path / "next").rename(tmp_path / "data")
+    assert names(loader.load()) == ["b"]
+    assert len(opened) == 2
+
+
+def test_a_file_that_was_just_written_is_read_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within one tick of a slow clock it may have been written twice, and nothing but its text would tell."""
+
+    def alike(_: os.stat_result) -> files.Mark:
+        return 0, 0, 0, 0, 0
+
+    monkeypatch.setattr(files, "_mark", alike)
+    loader = Loader([folder])
+    loader.load()
+    (folder / "a.yaml").write_text(namespace("c"))
+    assert names(loader.load()) == ["c", "b"]
+
+
+@pytest.mark.usefixtures("rested")
+def test_a_file_that_may_no_longer_be_looked_at_is_refused_by_name(folder: Path) -> None:
+    """What stands in its way is told, as for one that is read for the first time."""
+    loader = Loader([folder])
+    loader.load()
+    (folder / "a.yaml").unlink()
+    (folder / "a.yaml").symlink_to("a.yaml")
+    with pytest.raises(ManifestError, match=r"a.yaml: cannot be read: Too many levels"):
+        loader.load()
+
+
+@pytest.mark.usefixtures("rested")
+def test_a_file_that_grows_while_it_is_read_is_read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was appended after its size was taken belongs to it."""
+    sized = os.fstat
+
+    def sizing(descriptor: int) -> os.stat_result:
+        seen = sized(descriptor)
+        with (folder / "a.yaml").open("a") as appended:
+            appended.write("---\n" + namespace("appended"))
+        return seen
+
+    monkeypatch.setattr(files.os, "fstat", sizing)
+    assert names(load([folder / "a.yaml"])) == ["a", "appended"]
+
+
+def test_what_was_read_is_not_shown(folder: Path) -> None:
+    """A file may hold a Secret: what is remembered of it stays out of tracebacks that show values."""
+    (folder / "a.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: sk-unseen}\n")
+    loader = Loader([folder])
+    loader.load()
+    ((_, content), _) = files.read_files([folder])
+    assert b"sk-unseen" in content.text
+    assert "sk-unseen" not in f"{content!r} {vars(loader)!r}"
 
 
 def test_of_a_list_only_what_changed_is_another_object(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+# Longer than any busy machine takes: a client that gave up would let the gateway end in peace.
+PATIENCE = 50.0
+
 
 def free_port() -> int:
     """A port that nobody listens at now."""
@@ -33,7 +36,7 @@ class _Named(BaseHTTPRequestHandler):
         assert isinstance(server, NamedServer)
         if "slow" in self.path:
             server.waiting.set()
-            server.release.wait(20)
+            server.release.wait(PATIENCE)
         body = f"{server.name} {self.headers.get('authorization', '')}".strip().encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -84,7 +87,7 @@ class RunningGateway:
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline().strip()
 
-    def wait_for(self, text: str, seconds: float = 5) -> None:
+    def wait_for(self, text: str, seconds: float = 20) -> None:
         """Wait until a line with ``text`` is logged, from the first one that was not waited for."""
         try:
             while text not in self._lines.get(timeout=seconds):
@@ -126,7 +129,7 @@ def running(*arguments: str | Path, before: Sequence[str] = ()) -> Generator[Run
 
 def get(port: int, path: str, host: str = "gateway") -> tuple[int, str]:
     """Status and body of one request, on a connection of its own."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()

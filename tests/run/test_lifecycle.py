@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from run.gateway_run import (
+    PATIENCE,
     NamedServer,
     RunningGateway,
     backend,
@@ -44,7 +45,7 @@ def under_way(folder: Path, *arguments: str) -> Generator[tuple[RunningGateway, 
         with running(folder, *arguments) as process:
             client = threading.Thread(target=ask)
             client.start()
-            assert server.waiting.wait(10)
+            assert server.waiting.wait(PATIENCE)
             yield process, server, answers
             client.join()
 

@@ -6,7 +6,6 @@ A short form runs always; with ``GATEWAY_FILTERS_LONG=1`` there are a hundred re
 # pyright: reportUnknownMemberType=false
 
 import http.client
-import os
 import socket
 import ssl
 import threading
@@ -20,11 +19,11 @@ import pytest
 import trustme
 from cryptography import x509
 
+from effort import LONG
 from run.gateway_run import NamedServer, documents, free_port, running, upstream
 from run.test_https import ROUTE, gateway, listener
 from tls_manifests import bundle, secret
 
-LONG = os.environ.get("GATEWAY_FILTERS_LONG") == "1"
 RENEWALS = 100 if LONG else 15
 CA = trustme.CA()
 

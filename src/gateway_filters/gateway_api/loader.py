@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway_filters.errors import ManifestError
 from gateway_filters.gateway_api.documents import Chunk, cut, read_documents
-from gateway_filters.gateway_api.files import read_files
+from gateway_filters.gateway_api.files import Content, read_files
 from gateway_filters.gateway_api.objects import Loaded, Objects, objects_in
 
 
@@ -28,6 +28,7 @@ class Loader:
     def __init__(self, paths: Iterable[str | os.PathLike[str]], *, once: bool = False) -> None:
         self._paths = tuple(os.fspath(path) for path in paths)
         self._once = once
+        self._contents: dict[str, Content] = {}
         self._files: dict[str, _File] = {}
         self._objects: Objects | None = None
 
@@ -36,7 +37,8 @@ class Loader:
 
         Raises ``ManifestError`` as ``load`` does, and for what looks like an edit under way.
         """
-        files = {file: self._read(file, text) for file, text in read_files(self._paths, once=self._once)}
+        self._contents = dict(read_files(self._paths, self._contents, once=self._once))
+        files = {file: self._read(file, content.text) for file, content in self._contents.items()}
         if self._objects is None or not _same(files, self._files):
             self._refuse_nothing(files)
             self._objects = Objects(each for file in files.values() for each in file.objects())
@@ -72,7 +74,7 @@ class Loader:
 class _File:
     """A file as it was read."""
 
-    text: bytes
+    text: bytes = field(repr=False)  # it may be a Secret's
     chunks: tuple[tuple[Chunk, tuple[Loaded, ...]], ...]
 
     def objects(self) -> Iterator[Loaded]:

@@ -28,6 +28,7 @@ _COLLECT = (10_000, 20, 20)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _RETRY_SECONDS = 1.0
+_LOOK_SECONDS = 1.0
 # How long a request may have to wait for a thread that loads, each time: 5 ms by default.
 _TURN_SECONDS = 0.0005
 
@@ -89,7 +90,7 @@ class Runner:
                 if self._taken:
                     raise ConfigurationError(next(iter(self._taken.values())))
                 ready("ready " + " ".join(self._doors.urls))
-                beside.extend(asyncio.create_task(each) for each in (self._retry(), self._tell()))
+                beside.extend(asyncio.create_task(each) for each in (self._retry(), self._tell(), self._look()))
         finally:
             for task in beside:
                 task.cancel()
@@ -163,6 +164,13 @@ class Runner:
             failure = await asyncio.to_thread(self._status.write, self._translation)
             if failure:
                 _log.error("%s; everything is served on", failure)
+
+    async def _look(self) -> None:
+        """Have the status written when credentials stand in another way, which no manifest tells of."""
+        while self._status is not None:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await asyncio.to_thread(self._status.outdated):
+                self._news.set()
 
 
 def run(runner: Runner) -> int:

@@ -1,12 +1,15 @@
 """Keys that are rotated under ``gateway-filters run`` are live within a second, and no request fails for it."""
 
 import base64
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
+from gateway_filters.message.secret import Secret
 from run.clients import Clients
 from run.gateway_run import NamedServer, backend, documents, eventually, free_port, gateway, get, route, running
 
@@ -97,6 +100,31 @@ def test_a_key_that_is_taken_away_is_not_sent(folder: Path, one: NamedServer) ->
         eventually(lambda: get(port, "/") == (200, "one Bearer key-1"), SOON)
         (folder.parent / "secrets" / "key" / "credential").unlink()
         eventually(lambda: get(port, "/")[0] == 503, SOON)
+
+
+def test_the_status_follows_a_key(folder: Path, one: NamedServer) -> None:
+    """It says which key is in use and what is wrong, without a request or a change of manifests, and shows none."""
+    port, status = free_port(), folder.parent / "status.yaml"
+    (folder / "all.yaml").write_text(manifests(port, one))
+    keys = ("Bearer key-1-of-this-test", " changeme-changeme")
+    with running(folder, *secret_in_place(folder.parent, keys[0]), "--status", status) as process:
+        eventually(status.exists, SOON)
+        eventually(lambda: credentials(status) == ("True", "Ready", Secret(keys[0]).fingerprint), SOON)
+        secret_in_place(folder.parent, keys[1])
+        eventually(lambda: credentials(status) == ("True", "SecretDoubtful", Secret(keys[1]).fingerprint), SOON)
+        (folder.parent / "secrets" / "key" / "credential").unlink()
+        eventually(lambda: credentials(status) == ("False", "SecretUnavailable", ""), SOON)
+        told = process.stop()[1] + status.read_text()
+    assert not any(key[at : at + 8] in told for key in keys for at in range(len(key) - 7))
+
+
+def credentials(status: Path) -> tuple[str, str, str]:
+    """What the status says of the route's credentials: whether there are any, the reason, and the fingerprint."""
+    route = next(each for each in yaml.safe_load_all(status.read_text()) if each["kind"] == "HTTPRoute")
+    condition = route["status"]["parents"][0]["conditions"][-1]
+    assert condition["type"] == "gateway-filters/CredentialsReady"
+    found = re.search(r"fingerprint ([0-9a-f]{8})", condition["message"])
+    return condition["status"], condition["reason"], found[1] if found else ""
 
 
 def test_a_secret_manifest_that_is_taken_away_is_not_sent(folder: Path, one: NamedServer) -> None:

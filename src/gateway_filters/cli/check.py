@@ -10,7 +10,7 @@ from gateway_filters.cli.table import table
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.objects import Loaded, key_of, namespace_of
 from gateway_filters.gateway_api.status import Json
-from gateway_filters.gateway_api.status_file import as_yaml, shown
+from gateway_filters.gateway_api.status_file import all_shown, as_yaml
 
 _HEAD = ("KIND", "NAME", "ACCEPTED", "RESOLVED", "PROGRAMMED", "ATTACHED", "REASON")
 _TOLD = ("Accepted", "ResolvedRefs", "Programmed")
@@ -41,7 +41,7 @@ def execute(options: argparse.Namespace) -> int:
 def _output(translation: Translation, form: str) -> str:
     if form == "table":
         return table(_HEAD, [_row(each, translation) for each in translation.objects])
-    values = [shown(each, translation) for each in translation.objects]
+    values = list(all_shown(translation))
     if form == "yaml":
         return as_yaml(values)
     listed = {"apiVersion": "v1", "kind": "List", "items": values}

@@ -2,7 +2,7 @@
 
 import base64
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -10,11 +10,13 @@ from typing import Any, cast
 import yaml
 
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.gateway_api.credential_status import CredentialStatus, Remembered, Standing
 from gateway_filters.gateway_api.files import is_manifest
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.nodes import resolvers
 from gateway_filters.gateway_api.objects import Key, Loaded, namespace_of
-from gateway_filters.gateway_api.resources import Secret
+from gateway_filters.gateway_api.resources import HTTPRoute, Secret
+from gateway_filters.gateway_api.translation import qualified
 from gateway_filters.message.secret import fingerprint
 
 Json = dict[str, Any]
@@ -23,15 +25,13 @@ Json = dict[str, Any]
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-def shown(each: Loaded, translation: Translation) -> Json:
-    """An object as it was given, with namespace, generation and, where it has one, its status."""
-    written = each.document.value
-    assert isinstance(written, dict)
-    value: Json = {**written, "metadata": _metadata(each, written.get("metadata"), translation)}
-    status = translation.statuses.get(each.key)
-    if status is not None:
-        value["status"] = status
-    return {**value, **_fingerprints(each.resource)} if isinstance(each.resource, Secret) else value
+def all_shown(translation: Translation) -> Iterator[Json]:
+    """All objects as they were given, with namespace, generation and, where they have one, their status now."""
+    credentials = CredentialStatus(translation.listeners)
+    credentials.look()
+    for each in translation.objects:
+        status = translation.statuses.get(each.key)
+        yield _with_status(each, translation, None if status is None else _with_credentials(each, status, credentials))
 
 
 def as_yaml(values: Iterable[Json]) -> str:
@@ -42,8 +42,9 @@ def as_yaml(values: Iterable[Json]) -> str:
 class StatusFile:
     """A file for the objects with their status, all at once: a reader sees the old or the new.
 
-    Of objects that have not changed the text is kept. Raises ``ConfigurationError`` when it would be read as one of the
-    manifests in ``paths``.
+    Of objects that have not changed the text is kept. It may be outdated while no manifest has changed, since
+    credentials come from elsewhere, too. Raises ``ConfigurationError`` when it would be read as one of the manifests in
+    ``paths``.
     """
 
     def __init__(self, file: Path, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -52,9 +53,17 @@ class StatusFile:
         self._file = file
         self._texts: dict[Key, tuple[Loaded, Json, str]] = {}
         self._wrong: str | None = None
+        self._translation: Translation | None = None
+        self._remembered = Remembered()
+        self._credentials = CredentialStatus((), self._remembered)
+        self._told: Standing = ()
 
     def write(self, translation: Translation) -> str | None:
         """Write; gives a sentence when that fails, once for as long as it fails in the same way."""
+        if translation is not self._translation:
+            self._translation = translation
+            self._credentials = CredentialStatus(translation.listeners, self._remembered)
+        self._told = self._credentials.look()
         texts = {
             each.key: self._text(each, translation) for each in translation.objects if each.key in translation.statuses
         }
@@ -62,11 +71,16 @@ class StatusFile:
         before, self._wrong = self._wrong, self._replaced("".join(text for _, _, text in texts.values()))
         return None if self._wrong == before else self._wrong
 
+    def outdated(self) -> bool:
+        """Whether credentials stand in another way than was written last."""
+        return self._credentials.look() != self._told
+
     def _text(self, each: Loaded, translation: Translation) -> tuple[Loaded, Json, str]:
         known, status = self._texts.get(each.key), translation.statuses[each.key]
-        if known is not None and known[0] is each and known[1] is status:
+        status = _with_credentials(each, status, self._credentials)
+        if known is not None and known[0] is each and (known[1] is status or known[1] == status):
             return known
-        return each, status, as_yaml([shown(each, translation)])
+        return each, status, as_yaml([_with_status(each, translation, status)])
 
     def _replaced(self, text: str) -> str | None:
         # What a link leads to is replaced, not the link.
@@ -82,6 +96,21 @@ class StatusFile:
                 aside.unlink()
             return f"cannot write the status to {self._file}: {error.strerror}"
         return None
+
+
+def _with_status(each: Loaded, translation: Translation, status: Json | None) -> Json:
+    written = each.document.value
+    assert isinstance(written, dict)
+    value: Json = {**written, "metadata": _metadata(each, written.get("metadata"), translation)}
+    if status is not None:
+        value["status"] = status
+    return {**value, **_fingerprints(each.resource)} if isinstance(each.resource, Secret) else value
+
+
+def _with_credentials(each: Loaded, status: Json, credentials: CredentialStatus) -> Json:
+    if not isinstance(each.resource, HTTPRoute):
+        return status
+    return credentials.of(qualified(each.resource), status)
 
 
 def _metadata(each: Loaded, written: object, translation: Translation) -> Json:

@@ -1,0 +1,131 @@
+"""How the credentials of routes stand, as a condition: which one is in use, since when, and what is odd about it.
+
+Gateway API has no condition for this, so its type bears our name in front (API conventions of Kubernetes). It is made
+when somebody looks, not when manifests are translated: a mounted Secret changes without any manifest.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from gateway_filters.errors import SecretUnavailable
+from gateway_filters.filters import CredentialInjection
+from gateway_filters.message.doubts import doubts
+from gateway_filters.message.secret import SecretSource, SecretState, rfc3339
+from gateway_filters.routing import Listener
+
+Json = dict[str, Any]
+
+Standing = tuple[tuple[str | None, str], ...]
+"""Of each source the fingerprint in use and what is wrong: all that is said but times."""
+
+CREDENTIALS_READY = "gateway-filters/CredentialsReady"
+
+
+class Remembered:
+    """What whoever looks again and again has seen: since when a credential is here, and a condition as it is."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, float] = {}
+        self._conditions: dict[tuple[str, int], Json] = {}
+
+    def only(self, fingerprints: Iterable[str | None], names: Collection[str]) -> None:
+        """Forget all other credentials and routes."""
+        now = datetime.now(UTC).timestamp()
+        self._seen = {each: self._seen.get(each, now) for each in fingerprints if each is not None}
+        self._conditions = {place: each for place, each in self._conditions.items() if place[0] in names}
+
+    def aged(self, state: SecretState) -> SecretState:
+        """The state of a source, with an age of ours where the source knows none."""
+        if state.since is not None or state.fingerprint is None:
+            return state
+        return replace(state, since=self._seen.get(state.fingerprint))
+
+    def carry(self, place: tuple[str, int], condition: Json) -> None:
+        """Give a condition that says what it said before the time from before (Kubernetes, Condition)."""
+        before = self._conditions.get(place)
+        if before is not None and before["status"] == condition["status"]:
+            condition["lastTransitionTime"] = before["lastTransitionTime"]
+        self._conditions[place] = condition
+
+
+class CredentialStatus:
+    """The credentials that the routes of ``listeners`` inject, and how they stand whenever somebody looks."""
+
+    def __init__(self, listeners: Iterable[Listener], remembered: Remembered | None = None) -> None:
+        self._used = _injections(listeners)
+        self._sources = tuple(dict.fromkeys(each.source for used in self._used.values() for each in used))
+        self._remembered = remembered
+        self._states: dict[SecretSource, SecretState] = {}
+
+    def look(self) -> Standing:
+        """What is in use now and what is wrong with it."""
+        self._states = {each: each.state() for each in self._sources}
+        if self._remembered:
+            self._remembered.only((each.fingerprint for each in self._states.values()), self._used)
+        return tuple((state.fingerprint, state.failure) for state in self._states.values())
+
+    def of(self, name: str, status: Json) -> Json:
+        """The status of an HTTPRoute (``name`` with its namespace), with a condition for each parent where it injects.
+
+        It says what the last look has found.
+        """
+        used = tuple(self._used.get(name, ()))
+        if not used:
+            return status
+        parents = [self._parent(name, place, parent, used) for place, parent in enumerate(status["parents"])]
+        return {**status, "parents": parents}
+
+    def _parent(self, name: str, place: int, parent: Json, used: tuple[CredentialInjection, ...]) -> Json:
+        made = _condition([(each, self._state(each.source)) for each in used], parent["conditions"][0])
+        if self._remembered:
+            self._remembered.carry((name, place), made)
+        return {**parent, "conditions": [*parent["conditions"], made]}
+
+    def _state(self, source: SecretSource) -> SecretState:
+        state = self._states[source]
+        return self._remembered.aged(state) if self._remembered else state
+
+
+def _injections(listeners: Iterable[Listener]) -> dict[str, dict[CredentialInjection, None]]:
+    """What injects credentials, by the namespace and name of the HTTPRoute, in order and each once."""
+    found: dict[str, dict[CredentialInjection, None]] = {}
+    for route in (route for listener in listeners for route in listener.routes):
+        ours = route.injections
+        if ours:
+            found.setdefault(route.name.partition("/rules/")[0], {}).update(dict.fromkeys(ours))
+    return found
+
+
+def _condition(stand: list[tuple[CredentialInjection, SecretState]], usual: Json) -> Json:
+    states = [state for _, state in stand]
+    return {
+        "type": CREDENTIALS_READY,
+        "status": "True" if all(state.fingerprint for state in states) else "False",
+        "reason": _reason(stand),
+        "message": "; ".join(f"{each.header}: {', '.join((str(state), *_doubts(each)))}" for each, state in stand),
+        "observedGeneration": usual["observedGeneration"],
+        "lastTransitionTime": max(_changed(state, usual["lastTransitionTime"]) for state in states),
+    }
+
+
+def _reason(stand: list[tuple[CredentialInjection, SecretState]]) -> str:
+    if not all(state.fingerprint for _, state in stand):
+        return "SecretUnavailable"
+    if any(state.failure for _, state in stand):
+        return "SecretStale"
+    return "SecretDoubtful" if any(True for each, _ in stand for _ in _doubts(each)) else "Ready"
+
+
+def _doubts(each: CredentialInjection) -> Iterator[str]:
+    try:
+        yield from doubts(each.source.current(), each.header)
+    except SecretUnavailable:
+        return
+
+
+def _changed(state: SecretState, otherwise: str) -> str:
+    """When what is said began: a credential to be there, or not to be confirmed any more."""
+    moment = state.confirmed if state.failure else state.since
+    return otherwise if moment is None else rfc3339(moment)

@@ -15,6 +15,7 @@ HEAD = RequestHead(b"GET", b"/anything")
         pytest.param(DirectResponse(), Reply(200), id="by default an empty 200"),
         pytest.param(DirectResponse(404, "gone"), Reply(404, (), b"gone"), id="a status and a body"),
         pytest.param(DirectResponse(200, "你"), Reply(200, (), b"\xe4\xbd\xa0"), id="a body goes out as UTF-8"),
+        pytest.param(DirectResponse(200, "%REQ(:path)%"), Reply(200, (), b"%REQ(:path)%"), id="nothing is filled in"),
         pytest.param(
             DirectResponse(503, "{}", "application/json"),
             Reply(503, ((b"content-type", b"application/json"),), b"{}"),

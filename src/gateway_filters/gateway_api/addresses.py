@@ -1,10 +1,10 @@
-"""The addresses that a Gateway asks for, and which of them this machine has."""
+"""Addresses: those that a Gateway asks for, which of them this machine has, and where none may stand."""
 
 import ipaddress
 import socket
 from dataclasses import dataclass
 
-from gateway_filters.gateway_api.resources import Gateway, GatewayAddress
+from gateway_filters.gateway_api.resources import BackendEndpoint, Gateway, GatewayAddress
 
 _SUPPORTED = ("IPAddress", "Hostname")
 
@@ -45,6 +45,12 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def endpoint_fault(endpoint: BackendEndpoint) -> str:
+    """What is wrong with the host of a Backend's endpoint (Envoy Gateway); empty for nothing."""
+    name = endpoint.fqdn.hostname.removesuffix(".") if endpoint.fqdn else ""
+    return f"host name {name} is an address, which ip endpoints are for" if is_address(name) else ""
 
 
 def _usable(address: GatewayAddress) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.gateway_api.addresses import endpoint_fault
 from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.objects import namespace_of
 from gateway_filters.gateway_api.resources import (
@@ -91,6 +92,8 @@ def _endpoints_or_hosts(context: Context, tls: UpstreamTLS, found: BackendResour
         # Any host that a client names could be reached.
         sentence = f"Backend {name} is a DynamicResolver, and no host is allowed for one"
         raise UnusableBackendError("RefNotPermitted", sentence)
+    for fault in filter(None, map(endpoint_fault, spec.endpoints)):
+        raise UnusableBackendError("InvalidBackendRef", f"Backend {name}: {fault}")
     own = _met(lambda: tls.to_backend(found))
     protocol = next((_BACKEND_PROTOCOLS[each] for each in spec.app_protocols), _agreed(own))
     _speaks(protocol, f"Backend {name}", own)

@@ -19,8 +19,6 @@ from gateway_filters.gateway_api.translation import Context, qualified
 Ancestors = list[tuple[dict[str, Any], Conditions]]
 """References to Gateways, or to targets that lead to none, with what is said there."""
 
-_MOST = 16
-
 
 class PolicyStatus:
     """What is said of the policies of ``security`` when ``gateways`` and ``routes`` are known; notes problems."""
@@ -42,7 +40,7 @@ class PolicyStatus:
                     _, known = said.setdefault(tuple(ref.values()), (ref, Conditions("Accepted")))
                     known.take(conditions)
             self._tell(guard, [conditions for _, conditions in said.values()])
-            yield guard, list(said.values())[:_MOST]
+            yield guard, list(said.values())
 
     def _of_routes(self, guard: Guard) -> Iterator[tuple[list[dict[str, Any]], Conditions]]:
         for view in self._routes:

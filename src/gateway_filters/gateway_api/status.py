@@ -24,6 +24,11 @@ from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 
 Json = dict[str, Any]
 
+# What the CRDs have room for. What is beyond is served all the same.
+_MOST_PARENTS = 32
+_MOST_ANCESTORS = 16
+_LONGEST_MESSAGE = 32_768
+
 
 def statuses(
     context: Context,
@@ -95,7 +100,7 @@ class _Writer:
                 "controllerName": CONTROLLER,
                 "conditions": self._conditions(parent.conditions, generation),
             }
-            for parent in view.parents
+            for parent in view.parents[:_MOST_PARENTS]
         ]
         return {"parents": parents}
 
@@ -107,7 +112,8 @@ class _Writer:
         found = {name: ref for target in policies.targets_of(policy) for name, ref in ancestors.get(target, {}).items()}
         return {
             "ancestors": [
-                {"ancestorRef": ref, "controllerName": CONTROLLER, "conditions": written} for ref in found.values()
+                {"ancestorRef": ref, "controllerName": CONTROLLER, "conditions": written}
+                for ref in list(found.values())[:_MOST_ANCESTORS]
             ]
         }
 
@@ -120,7 +126,7 @@ class _Writer:
                     "controllerName": CONTROLLER,
                     "conditions": self._conditions(conditions, generation),
                 }
-                for ref, conditions in said
+                for ref, conditions in said[:_MOST_ANCESTORS]
             ]
         }
 
@@ -141,7 +147,7 @@ class _Writer:
                 "type": each.type,
                 "status": "True" if each.holds else "False",
                 "reason": each.reason,
-                "message": each.message,
+                "message": each.message[:_LONGEST_MESSAGE],
                 "observedGeneration": generation,
                 "lastTransitionTime": self._now,
             }
@@ -178,8 +184,9 @@ def _ancestors(routes: list[RouteView]) -> dict[tuple[str, ...], dict[str, Json]
 
 def _targets(view: RouteView) -> Iterator[tuple[str, str, str, str]]:
     for rule in view.resource.spec.rules:
-        mirrored = [each.request_mirror.backend_ref for each in rule.filters if each.request_mirror]
-        asked = [each.external_auth.backend_ref for each in rule.filters if each.external_auth]
+        filters = [*rule.filters, *(each for ref in rule.backend_refs for each in ref.filters)]
+        mirrored = [each.request_mirror.backend_ref for each in filters if each.request_mirror]
+        asked = [each.external_auth.backend_ref for each in filters if each.external_auth]
         for ref in (*rule.backend_refs, *mirrored, *asked):
             yield (ref.namespace or namespace_of(view.resource), ref.group, ref.kind, ref.name)
 

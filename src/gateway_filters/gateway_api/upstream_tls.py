@@ -12,6 +12,7 @@ Facts
 from dataclasses import dataclass, replace
 from typing import Self
 
+from gateway_filters.gateway_api.addresses import endpoint_fault
 from gateway_filters.gateway_api.backend_tls import own_tls, says_whom_to_trust
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.objects import Key, Question, key_of, namespace_of
@@ -78,6 +79,10 @@ class BackendsTLS:
                     self._context.problem(backend, ("spec", "tls"), condition.message)
         if backend.spec.type != "Endpoints" and not self._context.dynamic_hosts:
             conditions.fail("Accepted", "Invalid", "a DynamicResolver needs hosts that it may reach")
+        for index, each in enumerate(backend.spec.endpoints):
+            if sentence := endpoint_fault(each):
+                conditions.fail("Accepted", "Invalid", sentence)
+                self._context.problem(backend, ("spec", "endpoints", index, "fqdn", "hostname"), sentence)
 
     def _met(self, backend: Backend, tls: WrittenTLS, conditions: Conditions) -> BackendTLS | None:
         if not says_whom_to_trust(tls) and not self._has_policy(backend):

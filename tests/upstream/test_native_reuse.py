@@ -43,8 +43,7 @@ async def test_bytes_behind_an_answer_spoil_its_connection(answer: bytes, later:
     async with upstream(script) as scripted, client(scripted.port) as transport:
         for count in (1, 2, 3):
             assert (await ask(transport, get())).body == b"ok"
-            await asyncio.sleep(0.03)
-            assert (transport.pool.active, transport.pool.idle) == (0, 0)
+            await soon(lambda: (transport.pool.active, transport.pool.idle) == (0, 0))
             assert len(scripted.peers) == count
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from starlette.types import ASGIApp, Message, Scope
+
+from gateway_filters.message.sent import SENT
 
 if TYPE_CHECKING:
     from uvicorn.protocols.http.flow_control import FlowControl
@@ -19,17 +21,6 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BODILESS = (204, 304)
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {_PHRASES.get(code, '')}".encode() for code in range(100, 600)}
-
-
-class _Done:
-    """What there is to await of a message that has been written already."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-_DONE = _Done()
 
 
 class Wire(Protocol):
@@ -163,7 +154,7 @@ class Cycle:
             return self._send_later(message)
         if not self.disconnected:
             self._write(message)
-        return _DONE
+        return SENT
 
     async def _send_later(self, message: Message) -> None:
         await self._wire.flow.drain()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from starlette.types import ASGIApp, Message, Scope
@@ -12,6 +12,7 @@ from gateway_filters.http2.answer import Answer
 from gateway_filters.http2.faults import ErrorCode
 from gateway_filters.http2.static_table import Field
 from gateway_filters.http2.upload import Upload
+from gateway_filters.message.sent import SENT
 
 _log = logging.getLogger("gateway_filters")
 _BODILESS = frozenset((204, 304))
@@ -105,25 +106,26 @@ class Stream:
             self._owner.consumed(self, len(body))
         return {"type": "http.request", "body": body, "more_body": upload.open}
 
-    async def send(self, message: Message) -> None:
-        """Send a piece of the answer; waits while the client has no room for it, and does nothing once it has left.
+    def send(self, message: Message) -> Awaitable[None]:
+        """Send a piece of the answer; what is awaited is room for more. Does nothing once the client has left.
 
         Raises ``RuntimeError`` or ``ValueError`` for what cannot be sent.
         """
         kind = message["type"]
         if self.gone:
-            return
+            return SENT
         if kind == "http.response.start" and not self.answer.begun:
             self._begin(message)
         elif kind == "http.response.body" and self.answer.begun and not self.answer.over:
             if not self._put(message.get("body", b""), end=not message.get("more_body", False)):
-                await self.answer.room()
+                return self.answer.room()
         elif kind == "http.response.trailers" and self._trailers is not None and not self.answer.over:
             self._trailers.extend(message.get("headers", ()))
             if not message.get("more_trailers", False):
                 self.answer.end(self._trailers)
         else:
             raise RuntimeError(f"an ASGI message of type {kind!r} cannot be sent now")
+        return SENT
 
     # The connection's side
 

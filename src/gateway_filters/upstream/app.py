@@ -266,8 +266,7 @@ async def relay(
         start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
         await send({**start, "trailers": True} if announced else start)
         if whole is None:
-            async for chunk in response.chunks():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await response.pour(lambda chunk: send({"type": "http.response.body", "body": chunk, "more_body": True}))
             await response.aclose()
     except BaseException:
         await response.aclose()

@@ -27,6 +27,7 @@ from gateway_filters.upstream.response_head import (
     check_switch,
     ends_exactly,
     whole_answer,
+    whole_chunk,
 )
 from gateway_filters.upstream.served import Served
 from gateway_filters.upstream.tunnel import Tunnel
@@ -57,6 +58,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_barren",
+        "_between",
         "_ended",
         "_exchange",
         "_fields",
@@ -86,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._head: AnswerHead | None = None
         self._piece = b""
         self._barren = 0  # bytes since the last piece of a body
+        self._between = False  # whether the parser stands between two chunks, if the read ended with a line
         self._ended = False
         self._surplus = False
         self._keep = False
@@ -155,15 +158,23 @@ class Connection(asyncio.Protocol):
         if self._exchange is None or self._parser is None:
             self.abort()
             return
-        if self._barren == 0 and self._head is None and not self._exchange.bodiless:
-            answer = whole_answer(data)
+        if self._head is None:
+            answer = whole_answer(data) if self._barren == 0 and not self._exchange.bodiless else None
             if answer is not None:
                 self._answered(answer, self._exchange)
                 return
+        elif self._between:
+            chunk = whole_chunk(data)
+            if chunk is not None:
+                self._exchange.take(chunk)
+                return
+        self._parse(data, self._parser)
+
+    def _parse(self, data: bytes, parser: httptools.HttpResponseParser) -> None:
         self._barren += len(data)
         self._piece = b""
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             if isinstance(error, httptools.HttpParserUpgrade) and self._fields:  # which _allow_switch has put there
                 self._switch(data[error.args[0] :])
@@ -171,6 +182,8 @@ class Connection(asyncio.Protocol):
             self._surplus = True
             self._refuse(error.__context__ or error)
             return
+        # It may have read a part of what follows.
+        self._between = self._between and data.endswith(b"\n")
         if self._ended:
             self._end(data)
         elif self._barren > MOST_BYTES:
@@ -258,6 +271,14 @@ class Connection(asyncio.Protocol):
             self._surplus = True
         else:
             self._exchange.take(piece)
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._between = False
+
+    def on_chunk_complete(self) -> None:
+        """A chunk is complete."""
+        self._between = True
 
     def on_message_complete(self) -> None:
         """A message is complete; an interim one has no head here."""

@@ -11,7 +11,7 @@ Facts
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Self
 
 from gateway_filters.errors import (
@@ -22,11 +22,12 @@ from gateway_filters.errors import (
     UpstreamUnreachable,
 )
 from gateway_filters.message.headers import Headers
+from gateway_filters.message.sent import SENT
 from gateway_filters.upstream.clocks import NEVER, Patience, Sweep
 from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.request_head import WireHead
 from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnswer
-from gateway_filters.upstream.transport import Framing
+from gateway_filters.upstream.transport import Framing, Take
 from gateway_filters.upstream.tunnel import Tunnel
 from gateway_filters.upstream.upload import pour
 
@@ -56,6 +57,7 @@ class Exchange:
     __slots__ = (
         "_connection",
         "_failure",
+        "_left",
         "_name",
         "_over",
         "_patience",
@@ -65,6 +67,7 @@ class Exchange:
         "_raised",
         "_read_by",
         "_sweep",
+        "_take",
         "_tunnel",
         "_upload",
         "_waiter",
@@ -101,6 +104,8 @@ class Exchange:
         self._over = False
         self._failure: tuple[type[UpstreamError], str] | None = None
         self._raised: BaseException | None = None
+        self._take: Take | None = None
+        self._left: Awaitable[None] | None = None
         self._tunnel: Tunnel | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
@@ -168,6 +173,35 @@ class Exchange:
             self._resume()
         return piece
 
+    async def pour(self, take: Take) -> None:
+        """Hand every piece of the body to ``take``; raises what ``chunks`` raises, and what ``take`` does.
+
+        While nothing is left to await of a piece, those that follow go to ``take`` in the callback that brought them:
+        a future and a turn of the loop less for each.
+        """
+        async for piece in self:
+            left = take(piece)
+            if left is not SENT:
+                await left
+            elif not (self._pieces or self._over or self._failure or self._raised):
+                await self._pouring(take)
+
+    async def _pouring(self, take: Take) -> None:
+        """Until ``take`` gives something to await, or the body has ended one way or the other."""
+        self._take = take
+        try:
+            await self._news(self._patience.idle)
+        except asyncio.CancelledError:
+            self.abandon()
+            if asyncio.iscoroutine(self._left):
+                self._left.close()
+            raise
+        finally:
+            self._take = None
+        left, self._left = self._left, None
+        if left is not None:
+            await left
+
     def upgraded(self) -> Tunnel | None:
         """After a 101 what the connection has become, which is the caller's from now on; None after any other."""
         tunnel, self._tunnel = self._tunnel, None
@@ -226,6 +260,9 @@ class Exchange:
 
     def take(self, piece: bytes) -> None:
         """A piece of its body has come."""
+        if self._take is not None:
+            self._hand(piece, self._take)
+            return
         self._pieces.append(piece)
         self._queued += len(piece)
         if self._queued > _HIGH and not self._paused and self._connection is not None:
@@ -279,6 +316,27 @@ class Exchange:
             connection.abort()
 
     # Inside
+
+    def _hand(self, piece: bytes, take: Take) -> None:
+        try:
+            left = take(piece)
+        except Exception as error:  # noqa: BLE001 - it is raised where the pieces are awaited
+            self._break(error)
+            return
+        if left is SENT:
+            self._read_by = self._sweep.after(self._patience.idle)
+        else:
+            self._take, self._left = None, left
+            self._wake()
+
+    def _break(self, error: BaseException) -> None:
+        """Give up, for a reason that is not the upstream's."""
+        self._raised = error
+        connection = self._connection
+        self._detach()
+        if connection is not None:
+            connection.abort()
+        self._wake()
 
     def _resume(self) -> None:
         self._paused = False
@@ -345,9 +403,4 @@ class Exchange:
             return
         error = upload.exception()
         if error is not None and not self._over:
-            self._raised = error
-            connection = self._connection
-            self._detach()
-            if connection is not None:
-                connection.abort()
-            self._wake()
+            self._break(error)

@@ -24,6 +24,8 @@ _LINE_ENDS = b"\r\n"
 # Few status and header lines are common; what upstreams send must not fill the memory.
 _LONGEST_KNOWN = 512
 _LONGEST_LENGTH = 18
+_LONGEST_SIZE = 8
+_SIZE = re.compile(rb"[0-9a-fA-F]+")
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [ -~]*)?")
 _FIELD_LINE = re.compile(
     rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*((?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?)[ \t]*"
@@ -96,6 +98,23 @@ def whole_answer(data: bytes) -> WholeAnswer | None:
     if length != len(data) - end - 4:
         return None
     return WholeAnswer(status, fields, tuple(headers), data[end + 4 :])
+
+
+def whole_chunk(data: bytes) -> bytes | None:
+    """What is in the chunk that ``data`` is, if it is one whole, plain chunk, not the last; None if it is more or less.
+
+    Streamed events mostly come so. Only for a parser that stands between two chunks, which need not see it.
+    """
+    end = data.find(b"\r\n", 1, _LONGEST_SIZE + 2)
+    if end < 0 or _plain_size(data[:end]) != len(data) - end - 4 or not data.endswith(b"\r\n"):
+        return None
+    return data[end + 2 : -2]
+
+
+@lru_cache(maxsize=1024)
+def _plain_size(digits: bytes) -> int:
+    """How long a chunk is, or -1 for the last one and for what only the parser can tell."""
+    return int(digits, 16) or -1 if _SIZE.fullmatch(digits) else -1
 
 
 @lru_cache(maxsize=256)

@@ -24,6 +24,9 @@ class Clocks:
     idle: float = 300.0
 
 
+Take = Callable[[bytes], Awaitable[None]]
+"""Takes a piece of a body. What it gives is ``SENT`` where nothing is left to await; then it may be called anywhere."""
+
 Framing = int | Literal["chunked"] | None
 """How a body is framed: by its length, in chunks, or not at all when there is none."""
 
@@ -66,6 +69,11 @@ class IncomingResponse(Protocol):
     def chunks(self) -> AsyncIterator[bytes]:
         """The body's bytes; raises ``UpstreamAborted`` when it breaks off."""
         ...
+
+    async def pour(self, take: Take) -> None:
+        """Hand every piece of the body to ``take`` and await what it gives; raises what ``chunks`` raises."""
+        async for chunk in self.chunks():
+            await take(chunk)
 
     def at_hand(self) -> bytes | None:
         """The whole body if all of it has come by now, and is taken herewith; None if not.

@@ -79,7 +79,11 @@ def _escaped_slashes(envoy: Outcome, exchange: Exchange) -> Outcome:
 
 def _missing_secret(envoy: Outcome, exchange: Exchange) -> Outcome:
     missing = exchange.injection is not None and exchange.injection[1] is None
-    return _refused(envoy, 503) if missing and envoy.status == 500 else envoy
+    if not missing or envoy.status != 500:
+        return envoy
+    # A Host or path that comes out unusable is found before a credential is asked for.
+    rewritten = "urlRewrite" in exchange.extension
+    return _refused(envoy, 400 if rewritten and exchange.ours.status == 400 else 503)
 
 
 def _error_bodies(envoy: Outcome, exchange: Exchange) -> Outcome:
@@ -294,6 +298,15 @@ def _unusable(envoy: Outcome, exchange: Exchange) -> Outcome:
     return _refused(envoy, 400) if unusable or path[:1] != b"/" or _DOT_SEGMENT.search(path) else envoy
 
 
+def _nothing_left(envoy: Outcome, exchange: Exchange) -> Outcome:
+    written = exchange.extension.get("urlRewrite", {}).get("path", {}).get("replaceRegexMatch")
+    if envoy.forwarded is None or written is None or written["substitution"] != "":
+        return envoy
+    path, mark, query = envoy.forwarded.target.partition(b"?")
+    left = re.sub(written["pattern"].encode(), b"", path)
+    return envoy if left else _forwarding(envoy, target=b"/" + mark + query)
+
+
 def _unasked(envoy: Outcome, exchange: Exchange) -> Outcome:
     empty = [name for name, values in envoy.headers.items() if values == (b"",) and name.startswith(b"access-control-")]
     return replace(envoy, headers=_without(envoy.headers, *empty)) if exchange.is_preflight else envoy
@@ -360,7 +373,7 @@ DIFFERENCES = {
     "What another origin asks is granted in no part": Difference(after=_nothing_granted),
     "The backend's CORS headers are dropped": Difference(after=_backend_grants),
     "A star is answered with a star": Difference(after=_stars),
-    "Redirects say who may read them": Difference(),
+    "Answers of the gateway's own say who may read them": Difference(),
     "With credentials a star exposes nothing": Difference(after=_star_exposed),
     "Answers say that they vary with the origin": Difference(after=_varying),
     "A preflight is answered with 204": Difference(after=_preflight_status),
@@ -368,6 +381,7 @@ DIFFERENCES = {
     "A preflight that asks for no headers is granted none": Difference(after=_unasked),
     "A direct response of 201 names no place": Difference(after=_created_nowhere),
     "A Host or path that comes out unusable is refused": Difference(after=_unusable),
+    "A path of which nothing is left is a slash": Difference(after=_nothing_left),
     "No Date is invented": Difference(after=_own_date),
     "Error bodies are JSON": Difference(after=_error_bodies),
 }

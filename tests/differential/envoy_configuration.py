@@ -223,7 +223,7 @@ def _granting(entry: dict[str, Any], cors: Manifest) -> Iterator[dict[str, Any]]
     options = {"name": ":method", "string_match": {"exact": "OPTIONS"}}
     names = ("match", "typed_per_filter_config")
     yield {**_where({name: entry[name] for name in names}, options, *asked), "route": {"cluster": _CLUSTER}}
-    if "redirect" in entry:
+    if "route" not in entry:
         grants = {"access-control-allow-origin": "%REQ(origin)%"}
         grants |= {"access-control-allow-credentials": "true"} if cors.get("allowCredentials") else {}
         grants |= {"access-control-expose-headers": ", ".join(cors["exposeHeaders"])} if "exposeHeaders" in cors else {}
@@ -246,7 +246,10 @@ def _origin(pattern: str) -> dict[str, Any]:
 
 
 def _routes_without_secret(entry: dict[str, Any], injection: Manifest, rule: Manifest) -> Iterator[dict[str, Any]]:
-    # Envoy Gateway refuses everything. We let pass what carries a credential of its own that may stand.
+    # Envoy Gateway refuses everything. We answer what is not sent on, and let pass what carries a credential of its
+    # own that may stand.
+    if "direct_response" in entry:
+        yield entry
     name = injection.get("header", "Authorization").lower()
     change = member(rule, "RequestHeaderModifier")
     written = {each["name"].lower() for each in (*change.get("set", ()), *change.get("add", ()))}
@@ -262,8 +265,8 @@ def _action(case: Case, match: Manifest, rule: Manifest) -> dict[str, Any]:
     entry |= _header_changes("response", member(rule, "ResponseHeaderModifier"))
     if redirect := member(rule, "RequestRedirect"):
         return {**entry, "redirect": _redirect(redirect, match)}
-    if response := extension(case, rule).get("directResponse"):
-        return {**entry, **_direct_response(response)}
+    if "directResponse" in extension(case, rule):
+        return _direct_response(entry, extension(case, rule)["directResponse"])
     rewrite = {**_rewrite(member(rule, "URLRewrite"), match), **_extended(extension(case, rule).get("urlRewrite", {}))}
     return {**entry, "route": {"cluster": _CLUSTER, "upgrade_configs": [{"upgrade_type": "websocket"}], **rewrite}}
 
@@ -357,13 +360,14 @@ def _replacement(written: Manifest) -> dict[str, Any]:
     return _regex_rewrite(written["pattern"], written["substitution"])
 
 
-def _direct_response(response: Manifest) -> dict[str, Any]:
-    fields: dict[str, Any] = {"direct_response": {"status": response.get("statusCode", 200)}}
+def _direct_response(entry: dict[str, Any], response: Manifest) -> dict[str, Any]:
+    fields: dict[str, Any] = {**entry, "direct_response": {"status": response.get("statusCode", 200)}}
     if "body" in response:
         fields["direct_response"]["body"] = {"inline_string": response["body"]["inline"]}
     if "contentType" in response:
         header = {"key": "content-type", "value": response["contentType"]}
-        fields["response_headers_to_add"] = [{"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}]
+        typed = {"header": header, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        fields["response_headers_to_add"] = [typed, *fields["response_headers_to_add"]]
     return fields
 
 

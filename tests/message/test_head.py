@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway_filters.message.client import Client
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
 
 HIDDEN = b"sk-live-0123456789"
@@ -61,6 +62,25 @@ def test_a_change_gives_another_request_head(change: Change, part: Part, expecte
     assert head == request_head()
     assert (changed.method, changed.query, changed.scheme) == (head.method, head.query, head.scheme)
     assert changed.with_path(head.path).with_authority(head.authority).with_headers(head.headers) == head
+
+
+KEEPING: dict[str, Change] = {
+    "another method": lambda head: head.with_method(b"PUT"),
+    "another path": lambda head: head.with_path(b"/w"),
+    "another Host": lambda head: head.with_authority(b"a"),
+    "another query": lambda head: head.with_query(b""),
+    "another header": lambda head: head.with_header(b"x", b"1"),
+    "a header less": lambda head: head.without_header(b"accept"),
+}
+
+
+@pytest.mark.parametrize("change", KEEPING.values(), ids=KEEPING)
+def test_what_is_known_of_a_request_stays_known(change: Change) -> None:
+    """Who sends it, and which credentials were put on and may not come back in an answer."""
+    client = Client(name="who")
+    known = request_head().with_client(client).with_credential(b"authorization", b"key", frozenset({b"authorization"}))
+    assert (change(known).client, change(known).injected) == (client, (b"key",))
+    assert change(known) != known
 
 
 def test_a_header_can_be_dropped_with_others() -> None:

@@ -82,7 +82,9 @@ def _direct_response(found: HTTPRouteFilter, written: WrittenResponse, site: Sit
     header = written.header
     fields = (*header.set, *header.add) if header else ()
     headers = tuple((each.name, each.value) for each in fields)
-    return DirectResponse(written.status_code or 200, body, written.content_type, headers=headers)
+    # As Envoy answers: nothing has no type, and text is plain unless it is said what it is.
+    kind = (written.content_type or "text/plain") if body else None
+    return DirectResponse(written.status_code or 200, body, kind, headers=headers)
 
 
 def _body(found: HTTPRouteFilter, written: DirectResponseBody, site: Site) -> str | None:

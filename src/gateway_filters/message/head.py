@@ -64,14 +64,9 @@ class RequestHead:
 
     def with_method(self, method: bytes) -> "RequestHead":
         """The same head for another method."""
-        return RequestHead(
-            method,
-            self.path,
-            authority=self.authority,
-            query=self.query,
-            headers=self.headers,
-            scheme=self.scheme,
-        )
+        changed = self._but(self.path, self.authority, self.headers)
+        changed.method = method
+        return changed
 
     def with_path(self, path: bytes) -> "RequestHead":
         """The same head for another raw path."""
@@ -106,10 +101,9 @@ class RequestHead:
 
     def with_query(self, query: bytes) -> "RequestHead":
         """The same head with another raw query."""
-        head = RequestHead(
-            self.method, self.path, authority=self.authority, query=query, headers=self.headers, scheme=self.scheme
-        )
-        return head if self.client is None else head.with_client(self.client)
+        changed = self._but(self.path, self.authority, self.headers)
+        changed.query = query
+        return changed
 
     def with_client(self, client: Client) -> "RequestHead":
         """The same head, of which it is known who sends it."""

@@ -53,6 +53,12 @@ def endpoint_fault(endpoint: BackendEndpoint) -> str:
     return f"host name {name} is an address, which ip endpoints are for" if is_address(name) else ""
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host, brackets round an IPv6 address or not, is this machine for everybody on it and nobody else."""
+    bare = host[1:-1] if host.startswith("[") else host
+    return ipaddress.ip_address(bare).is_loopback if is_address(bare) else bare == "localhost"
+
+
 def _usable(address: GatewayAddress) -> bool:
     """Whether a socket can be bound to the address; nothing is sent and the port is any free one."""
     value = address.value or ""

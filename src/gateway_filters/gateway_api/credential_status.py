@@ -1,7 +1,7 @@
-"""How the credentials of routes stand, as a condition: which one is in use, since when, and what is odd about it.
+"""How credentials of routes stand, as conditions: which is in use, since when, what is odd, who gets it in clear.
 
-Gateway API has no condition for this, so its type bears our name in front (API conventions of Kubernetes). It is made
-when somebody looks, not when manifests are translated: a mounted Secret changes without any manifest.
+Gateway API has no conditions for this, so their types bear our name in front (API conventions of Kubernetes). They are
+made when somebody looks, not when manifests are translated: a mounted Secret changes without any manifest.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -11,9 +11,12 @@ from typing import Any
 
 from gateway_filters.errors import SecretUnavailable
 from gateway_filters.filters import CredentialInjection
+from gateway_filters.gateway_api.plain_text import WARNING, in_plain_text
+from gateway_filters.gateway_api.resources import Backend, HTTPRoute, Resource
+from gateway_filters.gateway_api.translation import qualified
 from gateway_filters.message.doubts import doubts
 from gateway_filters.message.secret import SecretSource, SecretState, rfc3339
-from gateway_filters.routing import Listener
+from gateway_filters.routing import Listener, Route
 
 Json = dict[str, Any]
 
@@ -21,6 +24,7 @@ Standing = tuple[tuple[str | None, str], ...]
 """Of each source the fingerprint in use and what is wrong: all that is said but times."""
 
 CREDENTIALS_READY = "gateway-filters/CredentialsReady"
+CREDENTIALS_IN_CLEAR = "gateway-filters/CredentialsInClear"
 
 
 class Remembered:
@@ -54,7 +58,9 @@ class CredentialStatus:
     """The credentials that the routes of ``listeners`` inject, and how they stand whenever somebody looks."""
 
     def __init__(self, listeners: Iterable[Listener], remembered: Remembered | None = None) -> None:
-        self._used = _injections(listeners)
+        injecting = [route for listener in listeners for route in listener.routes if route.injections]
+        self._used = _injections(injecting)
+        self._in_clear = {backend.name: route.name for route in injecting for _, backend in in_plain_text(route)}
         self._sources = tuple(dict.fromkeys(each.source for used in self._used.values() for each in used))
         self._remembered = remembered
         self._states: dict[SecretSource, SecretState] = {}
@@ -66,11 +72,19 @@ class CredentialStatus:
             self._remembered.only((each.fingerprint for each in self._states.values()), self._used)
         return tuple((state.fingerprint, state.failure) for state in self._states.values())
 
-    def of(self, name: str, status: Json) -> Json:
-        """The status of an HTTPRoute (``name`` with its namespace), with a condition for each parent where it injects.
+    def told(self, resource: Resource, status: Json) -> Json:
+        """The status of an object with what the last look has found.
 
-        It says what the last look has found.
+        An HTTPRoute that injects has a condition for each parent, a Backend that gets credentials in plain HTTP one.
         """
+        if isinstance(resource, HTTPRoute):
+            return self._route(qualified(resource), status)
+        sender = self._in_clear.get(qualified(resource)) if isinstance(resource, Backend) else None
+        if sender is None:
+            return status
+        return {**status, "conditions": [*status["conditions"], _sent_in_clear(sender, status["conditions"][0])]}
+
+    def _route(self, name: str, status: Json) -> Json:
         used = tuple(self._used.get(name, ()))
         if not used:
             return status
@@ -88,14 +102,28 @@ class CredentialStatus:
         return self._remembered.aged(state) if self._remembered else state
 
 
-def _injections(listeners: Iterable[Listener]) -> dict[str, dict[CredentialInjection, None]]:
+def _injections(routes: Iterable[Route]) -> dict[str, dict[CredentialInjection, None]]:
     """What injects credentials, by the namespace and name of the HTTPRoute, in order and each once."""
     found: dict[str, dict[CredentialInjection, None]] = {}
-    for route in (route for listener in listeners for route in listener.routes):
-        ours = route.injections
-        if ours:
-            found.setdefault(route.name.partition("/rules/")[0], {}).update(dict.fromkeys(ours))
+    for route in routes:
+        found.setdefault(_http_route(route.name), {}).update(dict.fromkeys(route.injections))
     return found
+
+
+def _http_route(name: str) -> str:
+    """The namespace and name of the HTTPRoute that a route comes from."""
+    return name.partition("/rules/")[0]
+
+
+def _sent_in_clear(sender: str, usual: Json) -> Json:
+    return {
+        "type": CREDENTIALS_IN_CLEAR,
+        "status": "True",
+        "reason": "PlainHTTP",
+        "message": f"{WARNING} from HTTPRoute {_http_route(sender)}",
+        "observedGeneration": usual["observedGeneration"],
+        "lastTransitionTime": usual["lastTransitionTime"],
+    }
 
 
 def _condition(stand: list[tuple[CredentialInjection, SecretState]], usual: Json) -> Json:

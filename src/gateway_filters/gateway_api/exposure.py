@@ -3,16 +3,14 @@
 Whoever reaches such a port spends the key behind it, so ``run`` refuses to open it unless told that this is meant.
 """
 
-import ipaddress
 from collections.abc import Iterator
 
 from gateway_filters.filters import CredentialInjection, Refusal
+from gateway_filters.gateway_api.addresses import is_loopback
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.resources import GATEWAY_GROUP
 from gateway_filters.gateway_api.translation import Problem
 from gateway_filters.routing import Backend, Listener, Route, WeightedBackend
-
-_THIS_MACHINE = "localhost"
 
 
 def exposures(translation: Translation) -> Iterator[Problem]:
@@ -21,7 +19,7 @@ def exposures(translation: Translation) -> Iterator[Problem]:
     As advice, since it is served as it is written where somebody says so.
     """
     for listener in translation.listeners:
-        beyond = [each for each in listener.addresses if not _loopback(each)]
+        beyond = [each for each in listener.addresses if not is_loopback(each)]
         if beyond and not _knows_clients(listener):
             rules = dict.fromkeys(_rule(route) for route in listener.routes if _spent_by_strangers(route))
             yield from (_problem(translation, rule, listener, address) for rule in rules for address in beyond)
@@ -67,13 +65,6 @@ def _knows_clients(listener: Listener) -> bool:
     """Whether a client must show a certificate of an authority that is named."""
     tls = listener.tls
     return tls is not None and tls.client_cas is not None and tls.clients_required
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == _THIS_MACHINE
 
 
 def _place(address: str, port: int) -> str:

@@ -11,6 +11,7 @@ from gateway_filters.gateway_api import extensions as _extensions  # adds its ro
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import Step, translate_filter
 from gateway_filters.gateway_api.matches import Cookies
+from gateway_filters.gateway_api.plain_text import WARNING, in_plain_text
 from gateway_filters.gateway_api.resources import HTTPBackendRef, HTTPRoute, HTTPRouteRule, RouteFilter
 from gateway_filters.gateway_api.resources.scalars import seconds
 from gateway_filters.gateway_api.sessions import session_of
@@ -86,6 +87,9 @@ class RuleTranslator:
             retry=self._retry(),
             session=self._session(),
         )
+        for place, backend in in_plain_text(view.route):
+            location = (*self._location, "backendRefs", place)
+            self._context.advise(self._route, location, f"{WARNING}: {backend.name}")
         return view
 
     def _session(self) -> SessionPersistence | None:

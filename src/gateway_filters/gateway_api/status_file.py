@@ -15,8 +15,7 @@ from gateway_filters.gateway_api.files import is_manifest
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.nodes import resolvers
 from gateway_filters.gateway_api.objects import Key, Loaded, namespace_of
-from gateway_filters.gateway_api.resources import HTTPRoute, Secret
-from gateway_filters.gateway_api.translation import qualified
+from gateway_filters.gateway_api.resources import Secret
 from gateway_filters.message.secret import fingerprint
 
 Json = dict[str, Any]
@@ -31,7 +30,7 @@ def all_shown(translation: Translation) -> Iterator[Json]:
     credentials.look()
     for each in translation.objects:
         status = translation.statuses.get(each.key)
-        yield _with_status(each, translation, None if status is None else _with_credentials(each, status, credentials))
+        yield _with_status(each, translation, None if status is None else credentials.told(each.resource, status))
 
 
 def as_yaml(values: Iterable[Json]) -> str:
@@ -77,7 +76,7 @@ class StatusFile:
 
     def _text(self, each: Loaded, translation: Translation) -> tuple[Loaded, Json, str]:
         known, status = self._texts.get(each.key), translation.statuses[each.key]
-        status = _with_credentials(each, status, self._credentials)
+        status = self._credentials.told(each.resource, status)
         if known is not None and known[0] is each and (known[1] is status or known[1] == status):
             return known
         return each, status, as_yaml([_with_status(each, translation, status)])
@@ -105,12 +104,6 @@ def _with_status(each: Loaded, translation: Translation, status: Json | None) ->
     if status is not None:
         value["status"] = status
     return {**value, **_fingerprints(each.resource)} if isinstance(each.resource, Secret) else value
-
-
-def _with_credentials(each: Loaded, status: Json, credentials: CredentialStatus) -> Json:
-    if not isinstance(each.resource, HTTPRoute):
-        return status
-    return credentials.of(qualified(each.resource), status)
 
 
 def _metadata(each: Loaded, written: object, translation: Translation) -> Json:

@@ -199,6 +199,27 @@ async def test_a_credential_goes_to_nobody_who_is_not_verified(
     assert ("not verified" in caplog.text) is not verified
 
 
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [
+        pytest.param(("a.test",), 200, id="one host"),
+        pytest.param(("a.test", "b.test"), 500, id="one of two"),
+        pytest.param(("*.a.test",), 500, id="any below a name"),
+    ],
+)
+async def test_a_credential_goes_to_no_host_that_the_request_names(
+    hosts: tuple[str, ...], status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is for one destination, and clients could choose among several; without a credential they may."""
+    backend = Backend("c", (), hosts=hosts)
+    upstreams = Backends(backend)
+    bare = Route("r", backends=(WeightedBackend(backend),))
+    assert (await exchange(assembled([bare], upstreams, no_route), http_scope())).status == 200
+    injecting = replace(bare, filters=(CredentialInjection(MemorySecret("key-of-ours")),))
+    assert (await exchange(assembled([injecting], upstreams, no_route), http_scope())).status == status
+    assert ("whatever host a request names" in caplog.text) is (status == 500)
+
+
 async def test_a_route_that_answers_itself() -> None:
     """A route without a backend whose filter answers is a whole route."""
     route = Route("r", filters=(DirectResponse(418, "tea"),))

@@ -138,16 +138,22 @@ def credentials(route: Route, backend: WeightedBackend) -> Filters:
     The first one drops the client's own; what it has put on passes the next, and what a filter has written.
     """
     injections = [each for each in (*route.filters, *backend.filters) if isinstance(each, CredentialInjection)]
-    meant = [name.decode() for name in _written(route, backend)]
+    listed = any(each.only is not None for each in injections)
+    meant = [name.decode() for name in (_modified if listed else _written)(route, backend)]
     before = [(*meant, *(earlier.header for earlier in injections[:place])) for place in range(len(injections))]
     return tuple(replace(each, passes=(*each.passes, *put)) for each, put in zip(injections, before, strict=True))
 
 
 def _written(route: Route, *backends: WeightedBackend) -> frozenset[bytes]:
     """The headers of ``CLIENT_CREDENTIALS`` that filters of a rule and of its backends write themselves."""
+    return _modified(route, *backends) & CLIENT_CREDENTIALS
+
+
+def _modified(route: Route, *backends: WeightedBackend) -> frozenset[bytes]:
+    """All headers that filters of a rule and of its backends write themselves."""
     filters = (*route.filters, *(each for backend in backends for each in backend.filters))
     modifiers = (each for each in filters if isinstance(each, RequestHeaderModifier))
-    return frozenset(name for each in modifiers for name in each.written) & CLIENT_CREDENTIALS
+    return frozenset(name for each in modifiers for name in each.written)
 
 
 def _clients_own(route: Route) -> frozenset[bytes]:
@@ -163,8 +169,8 @@ def obstacle(backend: Backend | Unusable, *, injects: bool = False) -> GatewayFi
     """Why no request can be sent to a backend, one that ``injects`` a credential or any other; None when one can."""
     if isinstance(backend, Unusable):
         return RouteRefused(backend.reason)
-    if injects and backend.tls is not None and not backend.tls.verified:
-        return RouteRefused(f"backend {backend.name} is not verified, so no credential is sent to it")
+    if injects and backend.unfit_for_credentials:
+        return RouteRefused(f"{backend.unfit_for_credentials}, so no credential is sent to it")
     if not (backend.endpoints or backend.hosts):
         return NotConnected(f"backend {backend.name} has no ready endpoint")
     return None

@@ -63,16 +63,18 @@ class Gateway:
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
         dynamic_hosts: Sequence[str] = (),
+        forwarded: Sequence[str] | None = None,
     ) -> Self:
         """A gateway as the manifests in ``paths`` (files and folders) say.
 
         ``secrets`` is asked for Secrets that are not among the manifests. ``dynamic_hosts`` are the hosts (exact,
-        or ``*.`` wildcards) that a Backend of type DynamicResolver may reach, by default none.
+        or ``*.`` wildcards) that a Backend of type DynamicResolver may reach, by default none. ``forwarded`` are the
+        only headers of clients that go along with an injected credential, by default all but their own credentials.
 
         Raises ``ManifestError`` for a file that cannot be read or breaks its schema; a reference to something
         missing is no error: it is logged, and its routes answer 500 (503 for a Secret).
         """
-        translation = translate_files(paths, secrets, dynamic_hosts=dynamic_hosts)
+        translation = translate_files(paths, secrets, dynamic_hosts=dynamic_hosts, forwarded=forwarded)
         _tell(translation)
         return cls(
             translation.listeners,

@@ -179,3 +179,25 @@ def test_a_second_injection_keeps_the_first() -> None:
     after = second.on_request(first.on_request(_head(*CLIENTS)))
     assert dict(after.headers) == {b"x-api-key": SENT, b"authorization": SENT}
     assert after.injected == (SENT, SENT)
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_only_what_is_listed_goes_along(overwrite: bool) -> None:
+    """An allow-list is for headers that tell more than a provider should know; what frames a message stays."""
+    framing = ((b"content-length", b"2"), (b"sec-websocket-protocol", b"realtime"))
+    listed = ((b"content-type", b"text/plain"), (b"accept", b"a"), (b"accept", b"b"))
+    others = ((b"x-user", b"me"), (b"cookie", b"c=1"), (b"x-api-key", b"k"), (b"traceparent", b"t"))
+    injection = CredentialInjection(
+        MemorySecret(VALUE), overwrite=overwrite, only=("Content-Type", "accept"), passes=("X-Api-Key",)
+    )
+    after = injection.on_request(_head(*framing, *listed, *others))
+    assert after.headers == (*framing, *listed, (b"x-api-key", b"k"), (b"authorization", SENT))
+    own = injection.on_request(_head((b"authorization", b"mine"), *others))
+    stands = (b"authorization", SENT if overwrite else b"mine")
+    assert own.headers == ((b"x-api-key", b"k"), stands)
+
+
+def test_a_list_that_names_no_header_is_refused() -> None:
+    """As everywhere where a header is named."""
+    with pytest.raises(ConfigurationError):
+        CredentialInjection(MemorySecret(VALUE), only=("no header",))

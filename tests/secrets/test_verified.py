@@ -132,3 +132,58 @@ async def test_what_the_source_takes_back_is_not_used() -> None:
     await asyncio.sleep(0.01)
     with pytest.raises(SecretUnavailable, match="revoked"):
         verified.current()
+
+
+async def _rotated(source: _Source, provider: _Provider, clock: _Clock, **more: float) -> VerifiedSecret:
+    """From ``old`` to ``new``, which the probe takes."""
+    verified = VerifiedSecret(source, provider.probe, clock=clock, **more)
+    await _sent(verified)
+    source.value = "new"
+    await _sent(verified)
+    assert await _sent(verified) == b"new"
+    return verified
+
+
+async def test_a_new_secret_that_the_upstream_refuses_makes_way(caplog: pytest.LogCaptureFixture) -> None:
+    """The one before is used again at once, and the new one is tried again after a minute."""
+    source, provider, clock = _Source("old"), _Provider("new"), _Clock()
+    verified = await _rotated(source, provider, clock)
+    verified.refused(Secret("new"))
+    assert await _sent(verified) == b"old"
+    assert verified.state().failure == "the upstream refuses the new secret"
+    assert Secret("new").fingerprint in caplog.text
+    clock.now += 59
+    assert await _sent(verified) == b"old"
+    clock.now += 2
+    await _sent(verified)
+    assert await _sent(verified) == b"new"
+    assert not verified.state().failure
+
+
+async def test_only_the_secret_in_use_makes_way() -> None:
+    """A late answer about the old one, a second refusal, and one after the overlap change nothing."""
+    source, provider, clock = _Source("old"), _Provider("new"), _Clock()
+    verified = await _rotated(source, provider, clock, overlap=100)
+    verified.refused(Secret("old"))
+    assert await _sent(verified) == b"new"
+    clock.now += 101
+    verified.refused(Secret("new"))
+    assert await _sent(verified) == b"new"
+    again = await _rotated(_Source("old"), _Provider("new"), clock)
+    again.refused(Secret("new"))
+    again.refused(Secret("new"))
+    again.refused(Secret("old"))
+    assert await _sent(again) == b"old"
+
+
+async def test_what_the_source_has_taken_back_does_not_come_again() -> None:
+    """A refusal cannot bring back a secret from before a revocation."""
+    source, provider, clock = _Source("old"), _Provider("new"), _Clock()
+    verified = await _rotated(source, provider, clock)
+    source.value = None
+    with pytest.raises(SecretUnavailable):
+        verified.current()
+    source.value = "new"
+    assert await _sent(verified) == b"new"
+    verified.refused(Secret("new"))
+    assert await _sent(verified) == b"new"

@@ -16,6 +16,8 @@ from gateway_filters.errors import GatewayFiltersError
 from gateway_filters.filters.filter import Filter
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
 
+_REFUSED = 401
+
 
 class FilteredApp(Shell):
     """``app`` behind ``filters``: requests pass them first to last, responses last to first.
@@ -33,6 +35,7 @@ class FilteredApp(Shell):
         self._on_response = tuple(
             each.on_response for each in reversed(self.filters) if _overrides(each, "on_response")
         )
+        self._on_refusal = tuple(each.on_refusal for each in self.filters if each.hears_refusals)
 
     def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Filter a request and its response."""
@@ -60,6 +63,8 @@ class FilteredApp(Shell):
             outcome = reply_to(error)
         if isinstance(outcome, Reply):
             return send_reply(outcome, send)
+        if self._on_refusal:
+            send = self._hearing(send, outcome)
         return self._serve(outcome, scope, receive, send)
 
     def _filtered(self, head: RequestHead) -> RequestHead | Reply:
@@ -77,6 +82,15 @@ class FilteredApp(Shell):
             return send(message)
 
         return filtering
+
+    def _hearing(self, send: Send, sent: RequestHead) -> Send:
+        def hearing(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start" and message["status"] == _REFUSED:
+                for on_refusal in self._on_refusal:
+                    on_refusal(sent)
+            return send(message)
+
+        return hearing
 
     def _filtered_start(self, message: Message, request: RequestHead) -> Message:
         head = ResponseHead(message["status"], tuple((name, value) for name, value in message.get("headers", ())))

@@ -21,6 +21,12 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
         metavar="HOST",
         help="a host (or *.wildcard) that Backends of type DynamicResolver may reach; may be given again",
     )
+    parser.add_argument(
+        "--forward-header",
+        action="append",
+        metavar="NAME",
+        help="of clients' headers only this goes where a credential is injected; may be given again",
+    )
     parser.add_argument("--secrets", metavar="DIR", help="mounted Secrets, DIR/<secret>/<key>")
 
 
@@ -31,7 +37,9 @@ def secrets_of(options: argparse.Namespace) -> DirectorySecrets | None:
 
 def read(options: argparse.Namespace) -> Translation:
     """The manifests' meaning, their problems told on stderr; raises ``ManifestError`` for what cannot be read."""
-    translation = translate_files(options.paths, secrets_of(options), dynamic_hosts=options.allow_host)
+    translation = translate_files(
+        options.paths, secrets_of(options), dynamic_hosts=options.allow_host, forwarded=options.forward_header
+    )
     for problem in translation.problems:
         sys.stderr.write(f"{problem}\n")
     return translation

@@ -53,6 +53,7 @@ def execute(options: argparse.Namespace) -> int:
         secrets=secrets_of(options),
         host=options.host,
         dynamic_hosts=options.allow_host,
+        forwarded=options.forward_header,
         allow_unauthenticated=options.allow_unauthenticated,
     )
     serving = Serving(Reached(None, None, Clocks()), no_route)

@@ -15,6 +15,21 @@ CLIENT_CREDENTIALS = frozenset(
 )
 """Headers in which clients show who they are; lower case."""
 
+# What frames a body or opens a WebSocket, and is made anew for the upstream where it is not its to decide.
+_OF_THE_MESSAGE = frozenset((b"connection", b"content-length", b"transfer-encoding", b"upgrade"))
+_OF_A_WEBSOCKET = b"sec-websocket-"
+
+
+@dataclass(frozen=True, slots=True)
+class AllBut:
+    """All names of headers (lower case) but ``kept`` and those that a message cannot do without."""
+
+    kept: frozenset[bytes]
+
+    def __contains__(self, name: object) -> bool:
+        assert isinstance(name, bytes)
+        return name not in self.kept and name not in _OF_THE_MESSAGE and not name.startswith(_OF_A_WEBSOCKET)
+
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials(Filter):

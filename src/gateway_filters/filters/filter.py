@@ -35,6 +35,11 @@ class Filter:
         """Whether ``on_request`` asks for ``head.client``, which costs; asked once, when a shell is built."""
         return False
 
+    @property
+    def hears_refusals(self) -> bool:
+        """Whether ``on_refusal`` is called, which costs; asked once, when a shell is built."""
+        return False
+
     async def prepare(self, head: RequestHead) -> None:
         """Wait for what ``on_request`` needs for ``head`` (a remote secret); the only method that may wait.
 
@@ -49,6 +54,9 @@ class Filter:
         """The response head to pass to the client; ``request`` is the head as the shell received it."""
         del request
         return head
+
+    def on_refusal(self, sent: RequestHead) -> None:
+        """The answer to ``sent``, the head that went on, is 401; it goes to the client as it is."""
 
     def __call__(self, app: ASGIApp) -> ASGIApp:
         """``app`` behind this filter."""

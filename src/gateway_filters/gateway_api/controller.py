@@ -19,7 +19,8 @@ class Controller:
     """Translates the manifests in ``paths`` again and again.
 
     ``secrets`` has the Secrets that are not among them, ``host`` is the address of Gateways that name none,
-    ``dynamic_hosts`` are what a Backend of type DynamicResolver may reach. Credentials that are injected for clients
+    ``dynamic_hosts`` are what a Backend of type DynamicResolver may reach, ``forwarded`` the only headers of
+    clients that go along with an injected credential. Credentials that are injected for clients
     of whom nothing is known, and who need not be on this machine, are refused unless ``allow_unauthenticated``; then
     each is a problem.
     """
@@ -31,11 +32,13 @@ class Controller:
         secrets: SecretStore | None = None,
         host: str = "127.0.0.1",
         dynamic_hosts: Sequence[str] = (),
+        forwarded: Sequence[str] | None = None,
         allow_unauthenticated: bool = False,
     ) -> None:
         self._secrets = secrets
         self._host = host
         self._dynamic_hosts = tuple(dynamic_hosts)
+        self._forwarded = None if forwarded is None else tuple(forwarded)
         self._allow_unauthenticated = allow_unauthenticated
         self._loader = Loader(paths)
         self._history = History()
@@ -51,7 +54,9 @@ class Controller:
         if self._known is not None and objects is self._known[0] and taken == self._known[1]:
             return None
         generations = self._history.generations(objects)
-        context = Context(objects, self._secrets, self._host, self._dynamic_hosts, generations, taken)
+        context = Context(
+            objects, self._secrets, self._host, self._dynamic_hosts, generations, taken, forwarded=self._forwarded
+        )
         translation = self._admitted(self._translator.translate(context))
         self._history.keep_times(translation.statuses)
         self._known = (objects, taken)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway_filters.errors import SecretUnavailable
 from gateway_filters.filters import CredentialInjection
-from gateway_filters.gateway_api.plain_text import WARNING, in_plain_text
+from gateway_filters.gateway_api.destinations import WARNING, in_plain_text
 from gateway_filters.gateway_api.resources import Backend, HTTPRoute, Resource
 from gateway_filters.gateway_api.translation import qualified
 from gateway_filters.message.doubts import doubts

@@ -113,7 +113,8 @@ def _credential_injection(found: HTTPRouteFilter, written: WrittenInjection, sit
     except SecretUnavailable as error:
         site.unusable(found, where, f"{error}: requests are answered with 503 until there is one")
     try:
-        return CredentialInjection(source, written.header or "Authorization", overwrite=bool(written.overwrite))
+        header, only = written.header or "Authorization", site.context.forwarded
+        return CredentialInjection(source, header, overwrite=bool(written.overwrite), only=only)
     except ConfigurationError as error:
         return site.unusable(found, ("spec", "credentialInjection", "header"), str(error))
 

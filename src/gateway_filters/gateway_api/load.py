@@ -40,10 +40,12 @@ def translate_files(
     store: SecretStore | None = None,
     host: str = "127.0.0.1",
     dynamic_hosts: Iterable[str] = (),
+    forwarded: Iterable[str] | None = None,
 ) -> Translation:
     """Read and translate manifests; raises ``ManifestError`` for what cannot be read or breaks its schema."""
     with collector_paused():
-        return translate(Context(load(paths), store, host, tuple(dynamic_hosts)))
+        listed = None if forwarded is None else tuple(forwarded)
+        return translate(Context(load(paths), store, host, tuple(dynamic_hosts), forwarded=listed))
 
 
 def translate(context: Context) -> Translation:

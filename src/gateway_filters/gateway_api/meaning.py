@@ -56,8 +56,7 @@ class Meaning:
 
     def is_for(self, context: Context) -> bool:
         """Whether ``context`` is like this one's in all but the objects."""
-        mine = self.context
-        return (mine.store, mine.host, mine.dynamic_hosts) == (context.store, context.host, context.dynamic_hosts)
+        return self.context.settings == context.settings
 
     def followed_by(self, context: Context) -> "Meaning":
         """The meaning of the context's objects."""

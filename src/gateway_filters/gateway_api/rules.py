@@ -8,10 +8,10 @@ from typing import TypeVar
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.filters import Filter, Refusal, URLRewrite
 from gateway_filters.gateway_api import extensions as _extensions  # adds its row
+from gateway_filters.gateway_api.destinations import WARNING, in_plain_text, unfit
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.filters import Step, translate_filter
 from gateway_filters.gateway_api.matches import Cookies
-from gateway_filters.gateway_api.plain_text import WARNING, in_plain_text
 from gateway_filters.gateway_api.resources import HTTPBackendRef, HTTPRoute, HTTPRouteRule, RouteFilter
 from gateway_filters.gateway_api.resources.scalars import seconds
 from gateway_filters.gateway_api.sessions import session_of
@@ -87,10 +87,17 @@ class RuleTranslator:
             retry=self._retry(),
             session=self._session(),
         )
-        for place, backend in in_plain_text(view.route):
+        self._credentials_go(view.route)
+        return view
+
+    def _credentials_go(self, route: Route) -> None:
+        """Look at where the rule's credentials are sent to."""
+        for place, sentence in unfit(route):
+            self._context.problem(self._route, (*self._location, "backendRefs", place), sentence)
+            self._view.unresolved.append(("UnsupportedValue", sentence))
+        for place, backend in in_plain_text(route):
             location = (*self._location, "backendRefs", place)
             self._context.advise(self._route, location, f"{WARNING}: {backend.name}")
-        return view
 
     def _session(self) -> SessionPersistence | None:
         site = self._site(*self._location)

@@ -9,6 +9,7 @@ from gateway_filters.gateway_api.objects import Key, Objects, fault, key_of, nam
 from gateway_filters.gateway_api.resources import ConfigMap, Resource, Secret
 from gateway_filters.gateway_api.secrets import ManifestSecrets
 from gateway_filters.message.secret import SecretSource
+from gateway_filters.message.text import header_name
 from gateway_filters.routing import Socket
 from gateway_filters.secrets import MissingSecret, SecretStore
 
@@ -36,7 +37,8 @@ class Context:
 
     ``host`` is the address of Gateways that name none, ``dynamic_hosts`` are those that a Backend of type
     DynamicResolver may reach (exact, or ``*.`` wildcards); ``generations`` are those of objects seen before,
-    ``taken`` are sockets that cannot be had, and why.
+    ``taken`` are sockets that cannot be had, and why; ``forwarded`` are the only headers of clients that go along with
+    an injected credential, None for all but credentials.
     """
 
     objects: Objects
@@ -45,7 +47,18 @@ class Context:
     dynamic_hosts: tuple[str, ...] = ()
     generations: Mapping[Key, int] = field(default_factory=dict[Key, int])
     taken: Mapping[Socket, str] = field(default_factory=dict[Socket, str])
+    forwarded: tuple[str, ...] | None = None
     problems: dict[Problem, None] = field(default_factory=dict[Problem, None])
+
+    def __post_init__(self) -> None:
+        """Raises ``ConfigurationError`` for a name in ``forwarded`` that no header can have."""
+        for name in self.forwarded or ():
+            header_name(name)
+
+    @property
+    def settings(self) -> tuple[object, ...]:
+        """What stays the same from load to load, to be compared."""
+        return (self.store, self.host, self.dynamic_hosts, self.forwarded)
 
     def problem(self, resource: Resource, location: Location, sentence: str) -> str:
         """Note something that does not stop the gateway; gives the sentence, for the route it concerns."""

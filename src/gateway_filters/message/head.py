@@ -5,6 +5,8 @@ the package assigns to one after ``__init__``. The authority is a field of its o
 host rewrite touches no list and a Host can neither be doubled nor removed by a header filter.
 """
 
+from collections.abc import Container
+
 from gateway_filters.message.client import Client
 from gateway_filters.message.headers import Headers, first, replaced, values, without
 
@@ -88,7 +90,7 @@ class RequestHead:
         """The same head with exactly one ``name`` (lower case)."""
         return self.with_headers(replaced(self.headers, name, value))
 
-    def with_credential(self, name: bytes, value: bytes, instead_of: frozenset[bytes]) -> "RequestHead":
+    def with_credential(self, name: bytes, value: bytes, instead_of: Container[bytes]) -> "RequestHead":
         """The same head with the credential ``value`` in ``name``, instead of all the headers named."""
         headers = (*[pair for pair in self.headers if pair[0] not in instead_of], (name, value))
         changed = self._but(self.path, self.authority, headers)

@@ -115,6 +115,10 @@ class SecretSource(Protocol):
         """Wait for what ``current`` needs, before each request; nothing unless the source is remote."""
         return
 
+    def refused(self, secret: Secret) -> None:
+        """An upstream has answered 401 to a request with ``secret``. Never waits or raises; nothing by default."""
+        del secret
+
     def state(self) -> SecretState:
         """What is in use and how old it is; never raises."""
         try:

@@ -44,6 +44,18 @@ class Backend:
     fallback: bool = False
 
     @property
+    def unfit_for_credentials(self) -> str:
+        """Why a credential must not be sent to it, empty where it may: it is meant for one destination.
+
+        Nobody vouches for who is there, or a request names itself which of several hosts it goes to.
+        """
+        if self.tls is not None and not self.tls.verified:
+            return f"backend {self.name} is not verified"
+        if len(self.hosts) > 1 or any(each.startswith("*.") for each in self.hosts):
+            return f"backend {self.name} is whatever host a request names"
+        return ""
+
+    @property
     def offering(self) -> BackendTLS | None:
         """Its ``tls`` with the protocols to offer (ALPN, RFC 7301): those of the backend, if they are not narrowed.
 

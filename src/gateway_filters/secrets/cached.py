@@ -6,6 +6,8 @@ Facts
   secret is gone or forbidden (``SecretRevoked``) takes it away at once.
 - A source that is down is asked less and less: after a second, two, four, up to a minute, and a little later each
   time, so that not all gateways ask at once.
+- A secret that the upstream refuses may be an old one: it is fetched again once, whatever its age. The request that
+  was refused is not sent again.
 - Requests wait for a fetch while there is nothing to use, else a second at most: a source that hangs delays those
   requests alone that come within that second.
 """
@@ -37,7 +39,7 @@ class CachedSecret(SecretSource):
     answer, mean that the secret is used for ``max_stale`` seconds after its ``ttl`` and asked for again meanwhile.
     """
 
-    __slots__ = ("_clock", "_failures", "_fetch", "_flight", "_last", "_next", "_started", "_ttl", "_what")
+    __slots__ = ("_clock", "_failures", "_fetch", "_flight", "_last", "_next", "_refused", "_started", "_ttl", "_what")
 
     def __init__(
         self,
@@ -56,6 +58,7 @@ class CachedSecret(SecretSource):
         self._next = self._started = float("-inf")
         self._failures = 0
         self._flight: asyncio.Task[None] | None = None
+        self._refused: Secret | None = None
 
     def current(self) -> Secret:
         """The secret to use now; raises ``SecretUnavailable`` when there is none, or none young enough."""
@@ -70,12 +73,24 @@ class CachedSecret(SecretSource):
         now = self._clock()
         if now < self._next:
             return
+        flight = self._begun(now)
+        patience = max(0.0, self._started + _PATIENCE - now) if self._last.usable else None
+        # The fetch belongs to everybody who waits: a cancelled request does not cancel it.
+        await asyncio.wait((flight,), timeout=patience)
+
+    def refused(self, secret: Secret) -> None:
+        """Fetch again if that is the secret in use, once for each."""
+        if secret == self._refused or not self._last.usable or secret != self._last.current():
+            return
+        self._refused = secret
+        _log.warning("the upstream refuses %s (fingerprint %s); it is fetched again", self._what, secret.fingerprint)
+        self._begun(self._clock())
+
+    def _begun(self, now: float) -> asyncio.Task[None]:
         if self._flight is None or self._flight.done():
             self._started = now
             self._flight = asyncio.create_task(self._refresh())
-        patience = max(0.0, self._started + _PATIENCE - now) if self._last.usable else None
-        # The fetch belongs to everybody who waits: a cancelled request does not cancel it.
-        await asyncio.wait((self._flight,), timeout=patience)
+        return self._flight
 
     async def _refresh(self) -> None:
         try:

@@ -13,6 +13,10 @@ _log = logging.getLogger("gateway_filters.secrets")
 
 _LONGEST_PROBE = 10.0
 _BETWEEN_PROBES = 5.0
+_BETWEEN_ROLLBACKS = 60.0
+
+OVERLAP = 3600.0
+"""For so many seconds the secret before is kept beside a new one, unless something else is said."""
 
 
 class VerifiedSecret(SecretSource):
@@ -21,9 +25,15 @@ class VerifiedSecret(SecretSource):
     Until then the one before is used: while the probe runs, when it says False, and when it fails, in which case
     it is asked again every five seconds; but not longer than ``max_stale`` seconds. The very first secret is used
     at once, since there is none before it. What the source itself takes back is not used, whatever was probed.
+
+    A new one that the upstream refuses (401) within ``overlap`` seconds makes way for the one before, and is tried
+    again after a minute.
     """
 
-    __slots__ = ("_clock", "_last", "_next", "_probe", "_refused", "_source", "_task", "_used")
+    __slots__ = (
+        *("_before", "_clock", "_last", "_next", "_overlap", "_probe"),
+        *("_refused", "_source", "_task", "_used", "_used_since"),
+    )
 
     def __init__(
         self,
@@ -31,13 +41,17 @@ class VerifiedSecret(SecretSource):
         probe: Callable[[Secret], Awaitable[bool]],
         *,
         max_stale: float = MAX_STALE,
+        overlap: float = OVERLAP,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source = source
         self._probe = probe
         self._clock = clock
+        self._overlap = overlap
         self._last = LastGood(max_stale, clock)
         self._used: Secret | None = None
+        self._used_since = clock()
+        self._before: Secret | None = None
         self._refused: Secret | None = None
         self._next = float("-inf")
         self._task: asyncio.Task[None] | None = None
@@ -65,6 +79,15 @@ class VerifiedSecret(SecretSource):
         if self._is_new(candidate) and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._try(candidate))
 
+    def refused(self, secret: Secret) -> None:
+        """Use the secret before again, if that is the new one; the source is told, too."""
+        self._source.refused(secret)
+        if secret != self._used or self._before is None or self._clock() - self._used_since > self._overlap:
+            return
+        before, self._before = self._before, None
+        self._use(before)
+        self._refuse(secret, "the upstream refuses the new secret", _BETWEEN_ROLLBACKS)
+
     def _is_new(self, candidate: Secret) -> bool:
         if self._used is None or candidate == self._used:
             return False
@@ -75,7 +98,7 @@ class VerifiedSecret(SecretSource):
             return self._source.current()
         except SecretUnavailable as error:
             self._last.revoke(str(error))
-            self._used = None
+            self._used = self._before = None
             raise
 
     async def _try(self, candidate: Secret) -> None:
@@ -89,13 +112,14 @@ class VerifiedSecret(SecretSource):
             self._refuse(candidate, reason)
         elif self._source.state().fingerprint == candidate.fingerprint:
             # Else the source has taken it back meanwhile.
+            self._before = self._used
             self._use(candidate)
 
-    def _refuse(self, candidate: Secret, reason: str) -> None:
-        self._refused, self._next = candidate, self._clock() + _BETWEEN_PROBES
+    def _refuse(self, candidate: Secret, reason: str, pause: float = _BETWEEN_PROBES) -> None:
+        self._refused, self._next = candidate, self._clock() + pause
         if self._last.keep(reason):
             _log.warning("%s (fingerprint %s); the one before stays in use", reason, candidate.fingerprint)
 
     def _use(self, secret: Secret) -> None:
-        self._used, self._refused = secret, None
+        self._used, self._refused, self._used_since = secret, None, self._clock()
         self._last.renew(secret, time.time())

@@ -4,8 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
+from asgi_driver import exchange, http_scope
 from gateway_api.manifests import ALL, changed
+from gateway_filters import Gateway
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.load import translate_files
 from gateway_filters.gateway_api.status_file import all_shown
 
@@ -83,6 +87,59 @@ def test_who_sends_a_credential_in_clear_is_told(tmp_path: Path, text: str) -> N
     assert SENTENCE in sentence
     if "kind: Service" not in text:
         assert conditions == [IN_CLEAR]
+
+
+async def test_what_goes_along_may_be_listed(tmp_path: Path) -> None:
+    """Besides it, what filters of the rule write on purpose; rules that inject nothing forward everything."""
+    modifier = """        - type: RequestHeaderModifier
+          requestHeaderModifier: {set: [{name: X-Team, value: blue}]}
+"""
+    (tmp_path / "all.yaml").write_text(changed(STEP, modifier + STEP))
+    seen = await _headers_sent(tmp_path, forwarded=("Content-Type",))
+    assert seen == {b"content-type", b"x-team", b"authorization"}
+    (tmp_path / "all.yaml").write_text(changed(STEP, modifier))
+    assert b"x-user" in await _headers_sent(tmp_path, forwarded=("Content-Type",))
+
+
+async def _headers_sent(folder: Path, forwarded: tuple[str, ...]) -> set[bytes]:
+    """The names of the headers that the upstream gets."""
+    seen: list[Scope] = []
+
+    async def upstream(scope: Scope, receive: Receive, send: Send) -> None:
+        del receive
+        seen.append(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    gateway = Gateway.from_manifests(folder, forwarded=forwarded, upstreams=lambda _: upstream)
+    sent = [(b"host", b"a"), (b"content-type", b"a/b"), (b"x-user", b"me"), (b"accept", b"*/*")]
+    await exchange(gateway, http_scope("/v1/x", headers=sent))
+    return {name for name, _ in seen[0]["headers"]} - {b"host"}
+
+
+def test_what_is_listed_must_be_headers(tmp_path: Path) -> None:
+    """The list is wrong, not a manifest."""
+    (tmp_path / "all.yaml").write_text(ALL)
+    with pytest.raises(ConfigurationError, match="no header"):
+        translate_files([tmp_path], forwarded=["no header"])
+
+
+UNFIT = {
+    "is not verified": changed("  endpoints:\n", "  tls: {insecureSkipVerify: true}\n  endpoints:\n", PLAIN),
+    "is whatever host a request names": changed(f"  endpoints:\n{ENDPOINT[0]}", "  type: DynamicResolver\n", PLAIN),
+}
+
+
+@pytest.mark.parametrize(("why", "text"), UNFIT.items(), ids=UNFIT)
+def test_who_must_not_get_a_credential_is_told(tmp_path: Path, why: str, text: str) -> None:
+    """Its share of the requests is 500, and the route says so."""
+    (tmp_path / "all.yaml").write_text(text)
+    translation = translate_files([tmp_path], dynamic_hosts=["*.example.com"])
+    (problem,) = (str(each) for each in translation.problems if not each.advice)
+    assert problem.endswith(f"backend default/bailian {why}, so no credential is sent to it")
+    (status,) = (each for key, each in translation.statuses.items() if key[1] == "HTTPRoute")
+    conditions = {each["type"]: each["status"] for each in status["parents"][0]["conditions"]}
+    assert conditions == {"Accepted": "True", "ResolvedRefs": "False"}
 
 
 @pytest.mark.parametrize("text", UNTOLD.values(), ids=UNTOLD)

@@ -1,6 +1,7 @@
-"""Credentials that go over the network as they are: to backends of which nothing asks for TLS.
+"""Where credentials must not go, and where they go over the network as they are.
 
-Such a backend is configured so, since whatever of TLS cannot be met refuses; whoever did that is told all the same.
+To backends of which nothing asks for TLS they go in plain HTTP. Such a backend is configured so, since whatever of TLS
+cannot be met refuses; whoever did that is told all the same.
 """
 
 from collections.abc import Iterator
@@ -10,6 +11,13 @@ from gateway_filters.gateway_api.addresses import is_loopback
 from gateway_filters.routing import Backend, Route, WeightedBackend
 
 WARNING = "it gets a credential in plain HTTP"
+
+
+def unfit(route: Route) -> Iterator[tuple[int, str]]:
+    """Why backends must not get the credential that requests of a route carry, by their places; they answer 500."""
+    for place, chosen in enumerate(route.backends):
+        if isinstance(chosen.backend, Backend) and chosen.backend.unfit_for_credentials and _injects(route, chosen):
+            yield place, f"{chosen.backend.unfit_for_credentials}, so no credential is sent to it"
 
 
 def in_plain_text(route: Route) -> Iterator[tuple[int, Backend]]:

@@ -91,6 +91,40 @@ def test_which_clients_a_listener_takes(frontend: str, expected: dict[str, str],
     assert [each["reason"] for each in insecure] == ["ConfigurationChanged"] * ("asked" in str(expected))
 
 
+def reference(kind: str, name: str, more: str = "") -> str:
+    """A reference to CA certificates."""
+    return f"{{group: '', kind: {kind}, name: {name}{more}}}"
+
+
+MISSING, OTHER_KIND = reference("ConfigMap", "missing"), reference("Service", "ca")
+NOT_GRANTED, GOOD = reference("ConfigMap", "ca", ", namespace: other"), reference("ConfigMap", "ca")
+NOBODY = "False NoValidCACertificate"
+BROKEN = [
+    pytest.param(MISSING, "InvalidCACertificateRef", NOBODY, id="authorities that are not there"),
+    pytest.param(reference("ConfigMap", "text"), "InvalidCACertificateRef", NOBODY, id="text that is no certificate"),
+    pytest.param(OTHER_KIND, "InvalidCACertificateKind", NOBODY, id="authorities in another kind of object"),
+    pytest.param(NOT_GRANTED, "RefNotPermitted", NOBODY, id="authorities elsewhere without a grant"),
+    pytest.param(f"{GOOD}, {MISSING}", "InvalidCACertificateRef", "True Accepted", id="one of two that is not there"),
+]
+
+
+@pytest.mark.parametrize(("refs", "reason", "accepted"), BROKEN)
+def test_authorities_that_cannot_be_had_close_their_port(refs: str, reason: str, accepted: str, tmp_path: Path) -> None:
+    """Only those listeners: nobody is let in unasked, and all the others serve (Gateway API, FrontendTLSValidation)."""
+    frontend = f"default: {{}}, perPort: [{{port: 8443, tls: {{validation: {{caCertificateRefs: [{refs}]}}}}}}]"
+    text = "\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: text}\ndata: {ca.crt: none}\n"
+    translation = translated(tmp_path, gateway("g", frontend), text)
+    assert {each.name for each in translation.listeners} == {"default/g/https", "default/g/plain"}
+    said = {each["name"]: each["conditions"] for each in status(translation, "g")["listeners"]}
+    told = {each["type"]: f"{each['status']} {each['reason']}" for each in said["other"]}
+    assert (told["ResolvedRefs"], told["Accepted"], told["Programmed"]) == (
+        f"False {reason}",
+        accepted,
+        "False Invalid",
+    )
+    assert all(each["status"] == "True" for each in said["https"] if each["type"] != "Conflicted")
+
+
 def test_without_the_library_nobody_comes_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The listener is not served, the others are, and the reason names the extra."""
 

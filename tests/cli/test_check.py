@@ -126,6 +126,12 @@ def test_what_is_not_accepted_is_in_its_row_and_on_stderr(
     assert [part.isdigit() for part in told[0].removeprefix(f"{file}:").split(":")[:2]] == [True, True]
 
 
+def test_a_dynamic_resolver_is_accepted_with_hosts(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As ``run`` would take it."""
+    file.write_text(DYNAMIC)
+    assert command(capsys, "check", file, "--allow-host", "*.example.com").code == 0
+
+
 UNREADABLE = [
     pytest.param("a: [", "not YAML", id="a file that is no YAML"),
     pytest.param(

@@ -36,3 +36,13 @@ def test_every_command_has_an_example(name: str) -> None:
     """A heading and an example for each command that there is."""
     assert f"\n## {name}\n" in PAGE
     assert any(words.startswith(f"{name} ") for words, _ in EXAMPLES)
+
+
+@pytest.mark.parametrize("name", ["check", "explain", "routes", "run"])
+def test_every_argument_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each that ``--help`` lists stands on the page."""
+    with pytest.raises(SystemExit):
+        command(capsys, name, "--help")
+    listed = set(re.findall(r"--[a-z][a-z0-9-]+|(?<= )-[a-zA-Z]\b", capsys.readouterr().out)) - {"--help", "-h"}
+    assert listed
+    assert {each for each in listed if each not in PAGE} == set()

@@ -54,6 +54,7 @@ class Runner:
         self._status = status
         self._loading = asyncio.Lock()
         self._news = asyncio.Event()
+        self._asked = asyncio.Event()
         self._translation: Translation | None = None
         self._taken: dict[Socket, str] = {}
         self._failure = ""
@@ -65,6 +66,7 @@ class Runner:
         fails or a socket cannot be opened.
         """
         stop = _stop_event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         tasks = {asyncio.create_task(each) for each in (stop.wait(), self._follow(ready))}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -90,10 +92,21 @@ class Runner:
                 if self._taken:
                     raise ConfigurationError(next(iter(self._taken.values())))
                 ready("ready " + " ".join(self._doors.urls))
-                beside.extend(asyncio.create_task(each) for each in (self._retry(), self._tell(), self._look()))
+                beside.extend(
+                    asyncio.create_task(each) for each in (self._retry(), self._tell(), self._look(), self._obey())
+                )
         finally:
             for task in beside:
                 task.cancel()
+
+    async def _obey(self) -> None:
+        """Read everything anew whenever SIGHUP asks for it, and say what came of it in any case."""
+        while True:
+            await self._asked.wait()
+            self._asked.clear()
+            self._controller.forget()
+            self._failure = "asked"
+            await self._reload()
 
     async def _reload(self) -> None:
         """Serve what the files say now, or go on as before and say why, once."""

@@ -62,6 +62,10 @@ class Controller:
         self._known = (objects, taken)
         return translation
 
+    def forget(self) -> None:
+        """Read all files when looked at next; what they say counts, as ever, only where it is something else."""
+        self._loader.forget()
+
     def _admitted(self, translation: Translation) -> Translation:
         found = list(exposures(translation))
         if found and not self._allow_unauthenticated:

@@ -24,6 +24,7 @@ Location = tuple[str | int, ...]
 
 _MOST_ALIASED = 10_000
 _DEEPEST = 100
+_LONGEST_SAID = 253
 # Indented or listed a hundred levels deep, if each level takes one character.
 _MAYBE_DEEP = re.compile(rb"(?m)^ {100}|(?:[-?:] ){50}")
 _MARK = re.compile(rb"(?m)^(?=---)")
@@ -83,9 +84,14 @@ class Document:
 def subject(kind: str | None, name: str | None, location: Location) -> str:
     """What an error is about, ready to stand before its sentence: object and field, as far as they are known."""
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).lstrip(".")
-    thing = " ".join(part for part in (kind, name) if part)
-    words = ", ".join(part for part in (thing, field) if part)
+    thing = " ".join(shortened(part) for part in (kind, name) if part)
+    words = ", ".join(part for part in (thing, shortened(field)) if part)
     return f"{words}: " if words else ""
+
+
+def shortened(text: str) -> str:
+    """A text out of a file as a sentence can hold it: no object may have a name that long."""
+    return text if len(text) <= _LONGEST_SAID else f"{text[:_LONGEST_SAID]}..."
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ class Loader:
             self._files = files
         return self._objects
 
+    def forget(self) -> None:
+        """Read all files at the next load, also those that look as they did."""
+        self._contents = {}
+
     def _read(self, file: str, text: bytes) -> "_File":
         known = self._files.get(file)
         if known is not None and known.text == text:

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 from pydantic import ValidationError
 
 from gateway_filters.errors import ManifestError
-from gateway_filters.gateway_api.documents import Document, Location, Place, subject
+from gateway_filters.gateway_api.documents import Document, Location, Place, shortened, subject
 from gateway_filters.gateway_api.nodes import Value
 from gateway_filters.gateway_api.resources import ENVOY_GROUP, GATEWAY_GROUP, KINDS, EndpointSlice, Resource
 
@@ -186,7 +186,9 @@ def _resource(document: Document, before: Objects | None) -> Resource | None:
         _refuse_ours(document, group, kind)
         return None
     if served not in known.versions:
-        raise fault(document, ("apiVersion",), f"{version} is not served, only {_list(group, known.versions)}")
+        raise fault(
+            document, ("apiVersion",), f"{shortened(version)} is not served, only {_list(group, known.versions)}"
+        )
     same = before and before.written(value)
     if same:
         return same
@@ -198,7 +200,9 @@ def _resource(document: Document, before: Objects | None) -> Resource | None:
 
 def _refuse_ours(document: Document, group: str, kind: str) -> None:
     if group in _OUR_GROUPS:
-        raise fault(document, ("kind",), f"{group} {kind} is not supported, and it would be wrong to ignore it")
+        raise fault(
+            document, ("kind",), f"{group} {shortened(kind)} is not supported, and it would be wrong to ignore it"
+        )
 
 
 def _invalid(document: Document, error: ValidationError) -> ManifestError:

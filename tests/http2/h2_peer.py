@@ -1,6 +1,7 @@
 """A client that sends any frame it likes (hyperframe, hpack), and a server in this process for it to send them to."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -89,8 +90,14 @@ class Peer:
         self.send(RstStreamFrame(stream, error_code=code))
 
     def deaf(self) -> None:
-        """Read nothing from now on."""
+        """Read nothing from now on, and let the system keep little."""
+        self._keep(64 * 1024)
         cast("asyncio.Transport", self.writer.transport).pause_reading()
+
+    def hear(self) -> None:
+        """Read again."""
+        self._keep(1024 * 1024)
+        cast("asyncio.Transport", self.writer.transport).resume_reading()
 
     async def frame(self) -> Frame:
         """The next frame; raises ``IncompleteReadError`` at the end."""
@@ -133,6 +140,9 @@ class Peer:
             self.send(PingFrame(0, payload))
             while (await self.until(PingFrame)).opaque_data != payload:
                 pass
+
+    def _keep(self, size: int) -> None:
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def _note(self, frame: Frame) -> None:
         answer = self.answers.setdefault(frame.stream_id, Answer())

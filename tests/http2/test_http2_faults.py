@@ -3,8 +3,8 @@
 import logging
 
 import pytest
-from h2_peer import GET, POST, Answer, forever, hello, raw, serving
-from hyperframe.frame import PriorityFrame
+from h2_peer import GET, POST, Answer, echo, forever, hello, raw, serving
+from hyperframe.frame import GoAwayFrame, PriorityFrame
 
 from gateway_filters.http2.faults import ErrorCode
 
@@ -102,6 +102,27 @@ async def test_streams_go_up() -> None:
         peer.ask(5)
         peer.ask(3)
         assert await peer.goaway() == ErrorCode.STREAM_CLOSED
+
+
+async def test_streams_that_come_too_late() -> None:
+    """A client that has not heard in time that we leave loses these, and is told so; nothing else is lost (6.8)."""
+    async with serving(echo) as server, server.connected() as peer:
+        peer.ask(1, POST, end=False)
+        await peer.settle()
+        (await server.connection()).shutdown()
+        first, second = [await peer.until(GoAwayFrame) for _ in range(2)]
+        assert (first.last_stream_id, second.last_stream_id) == (2**31 - 1, 1)
+        peer.ask(3, POST, end=False)
+        peer.data(3, b"x" * 1000)
+        peer.ask(3, ((b"x", b"y"),))
+        peer.widen(3, 10)
+        peer.reset(3)
+        peer.ask(5)
+        await peer.settle()
+        peer.data(1, b"first", end=True)
+        assert (await peer.answer(1)).body == b"first"
+        assert (await peer.until(GoAwayFrame)).last_stream_id == 1
+        assert set(peer.answers) == {0, 1}
 
 
 async def test_what_is_not_known_is_passed_over() -> None:

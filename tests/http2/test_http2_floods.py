@@ -169,13 +169,57 @@ async def test_answers_to_pings_that_nobody_reads() -> None:
     wide = {SettingsFrame.INITIAL_WINDOW_SIZE: 2**31 - 1}
     async with serving(echo, chatter=10**6, unsent_bytes=10_000) as server, server.silent() as peer:
         peer.deaf()
-        sock = peer.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.greet(wide)
         connection = await server.connection()
         while not connection._closed:
             peer.send(*[PingFrame(0)] * 1000)
             await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("trailers", [False, True], ids=["a head alone", "with trailers"])
+async def test_answers_without_a_body_that_nobody_reads(trailers: bool) -> None:
+    """Their apps wait as those with a body do: what is held is a socket's buffer, and a head for each stream."""
+    taken = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal taken
+        long = [(b"x", b"x" * 15_000)]
+        await send({"type": "http.response.start", "status": 204, "headers": long, "trailers": trailers})
+        await send({"type": "http.response.body", "body": b""})
+        if trailers:
+            await send({"type": "http.response.trailers", "headers": long})
+        taken += 1
+
+    async with serving(app, streams=20) as server, server.connected() as peer:
+        await peer.settle()
+        peer.deaf()
+        asked = looks = 0
+        while looks < 50 and taken < 2000:
+            looks = 0 if asked < taken + 20 else looks + 1
+            while asked < taken + 20:
+                asked += 1
+                peer.ask(2 * asked - 1)
+            await asyncio.sleep(0.005 if looks else 0)
+        assert 20 < taken < 1000
+        assert asked == taken + 20
+        peer.hear()
+        assert (await peer.answer(2 * asked - 1)).status == 204
+        await server.apps_ended()
+        assert taken == asked
+
+
+async def test_refusals_that_nobody_reads() -> None:
+    """There is no app that could wait, so they are like answers to frames."""
+    connect = b"\x02\x07CONNECT\x01\x04test"
+    async with serving(hello, unsent_bytes=10_000, write_seconds=1000) as server, server.silent() as peer:
+        peer.deaf()
+        peer.greet()
+        connection = await server.connection()
+        connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        peer.writer.write(b"".join(raw(1, 5, stream, connect) for stream in range(1, 10_000, 2)))
+        async with asyncio.timeout(10):
+            while not connection._closed:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
 
 
 async def test_more_connections_than_a_peer_may_have() -> None:

@@ -87,11 +87,21 @@ class Answer:
     async def room(self) -> None:
         """Return when what waits has been sent, or never will be."""
         if self.pending():
-            self._waiter = asyncio.get_running_loop().create_future()
             try:
-                await self._waiter
+                await self._woken()
             finally:
-                self._waiter = self._body = None
+                self._body = None
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the socket takes nothing: an end that has no body to wait with has to wait for itself."""
+        return self._outbox.paused and not self.over
+
+    async def unblocked(self) -> None:
+        """Return when the socket takes bytes again, or nothing is to be sent any more."""
+        while self.blocked:
+            self._outbox.blocked.append(self)
+            await self._woken()
 
     def end(self, trailers: Iterable[Field]) -> None:
         """Send the trailers, and with them the end; raises ``ValueError`` for what HTTP does not have."""
@@ -107,13 +117,18 @@ class Answer:
         """Nothing more is sent; whoever waits to send is let go."""
         self.over = True
         self._head = self._body = None
-        self._wake()
+        self.wake()
 
     def stalled(self, moment: float) -> bool:
         """Whether there was something to send at ``moment``, and the client's windows have been closed since."""
         return self._body is not None and self._outbox.closed_since(self) < moment
 
     # The outbox's side
+
+    def wake(self) -> None:
+        """Whoever waits may go on."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def put_head(self) -> None:
         """Queue the head if it still waits."""
@@ -132,7 +147,7 @@ class Answer:
             self._body = rest
             return piece, False
         self._body = None
-        self._wake()
+        self.wake()
         return piece, self._ends
 
     def sent_last(self) -> None:
@@ -159,6 +174,9 @@ class Answer:
         if end:
             self.sent_last()
 
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+    async def _woken(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None

@@ -191,16 +191,15 @@ class Http2Connection(asyncio.Protocol):
     # The end
 
     def _close_if_done(self) -> None:
-        streams = self._session.streams
-        if not streams.open and not self._closed:
-            self._end(frames.goaway(streams.highest, ErrorCode.NO_ERROR))
+        if not self._session.streams.open and not self._closed:
+            self._end(frames.goaway(self._session.served, ErrorCode.NO_ERROR))
             self._transport.close()
 
     def _fail(self, fault: ConnectionFault) -> None:
         if self._closed:
             return
         _log.info("a connection of HTTP/2 was ended: %s", fault.reason)
-        self._end(frames.goaway(self._session.streams.highest, fault.code, fault.reason))
+        self._end(frames.goaway(self._session.served, fault.code, fault.reason))
         if self._transport.can_write_eof():
             self._transport.write_eof()
 

@@ -2,8 +2,9 @@
 
 Facts
 - Streams with something to send take turns, a frame each (5.2); one whose window is closed waits aside.
-- While the socket takes nothing, answers wait where they are made. What is queued here then are answers to frames of
-  the client's own, and a client that sends those without reading is cut off (CVE-2019-9512, 9515).
+- While the socket takes nothing, answers wait where they are made, also those without a body: none of them is over
+  before it has left, so there are never more than streams. What is queued here then are answers to frames of the
+  client's own, and a client that sends those without reading is cut off (CVE-2019-9512, 9515, 9517).
 - A head waits for the end of the turn: an answer without a body is one frame, which is how gRPC says that there are
   trailers only.
 """
@@ -30,6 +31,10 @@ class Sender(Protocol):
     waiting: bool
     since: float
 
+    def wake(self) -> None:
+        """The socket takes bytes again."""
+        ...
+
     def put_head(self) -> None:
         """Queue the head if it still waits."""
         ...
@@ -51,7 +56,7 @@ class Outbox:
     """The sending side of a connection.
 
     ``now``: a moment that is not before this one, as the connection's clock tells it once in a while. ``frames``: how
-    many frames of bodies have been sent.
+    many frames of bodies have been sent. ``blocked``: who waits until the socket takes bytes again.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, limits: Http2Limits) -> None:
@@ -60,6 +65,7 @@ class Outbox:
         self.paused = False
         self.now = loop.time()
         self.frames = 0
+        self.blocked: list[Sender] = []
         self._greeting = NO_TABLE
         self._loop = loop
         self._transport = transport
@@ -94,6 +100,10 @@ class Outbox:
     def put_reply(self, data: bytes) -> None:
         """Answer a frame that the client sent; raises ``ConnectionFault`` for a client that does not read answers."""
         self.put(data)
+        self.check_read()
+
+    def check_read(self) -> None:
+        """Raises ``ConnectionFault`` where too much waits for a client that does not read."""
         if self.paused and self._size > self._most_unsent:
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "answers to frames are not read")
 
@@ -174,6 +184,9 @@ class Outbox:
             self.paused = False
             self.pump()
             self.flush()
+            blocked, self.blocked = self.blocked, []
+            for sender in blocked:
+                sender.wake()
 
     def flush(self) -> None:
         """Hand everything to the socket, unless it takes nothing."""

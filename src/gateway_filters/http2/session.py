@@ -70,6 +70,11 @@ class Session:
             self.streams.refuse(number, fault.code)
             self._spend_reset()
 
+    @property
+    def served(self) -> int:
+        """The last stream that was served or will be, as GOAWAY tells it (6.8)."""
+        return min(self.last, self.streams.highest)
+
     def check(self, now: float, passed: float) -> None:
         """Look at the clock: so many seconds have passed since the last time."""
         self._resets.refill(passed)
@@ -86,7 +91,7 @@ class Session:
             self._spend_chatter()
         stream = self.streams.open.get(number)
         if stream is None:
-            self.streams.left(number)
+            self._check_over(number)
             self.streams.drop(weight)
             return
         try:
@@ -208,7 +213,7 @@ class Session:
             streams.highest = number
             self._request(number, block, ends=ends)
         else:
-            streams.left(number)
+            self._check_over(number)
             self._spend_chatter()
             self._requests.skip(block)
 
@@ -219,15 +224,19 @@ class Session:
         try:
             request = self._requests.asked(block)
         except HeadTooLarge as error:
-            self.streams.begin(number, None, more=not ends).refuse(431, str(error))
+            self._refuse(self.streams.begin(number, None, more=not ends), 431, str(error))
             return
         stream = self.streams.begin(number, request.length, more=not ends)
         stream.bodiless = request.method == "HEAD"
         if request.refused is not None:
-            stream.refuse(request.refused, "a method or an expectation that is not served")
+            self._refuse(stream, request.refused, "a method or an expectation that is not served")
         else:
             self.streams.running += 1
             self._serve(stream, request)
+
+    def _refuse(self, stream: Stream, status: int, reason: str) -> None:
+        stream.refuse(status, reason)
+        self._outbox.check_read()
 
     def _trailers(self, stream: Stream, block: bytes, *, ends: bool) -> None:
         """They are looked at and dropped: ASGI has no word for a request's trailers."""
@@ -242,6 +251,14 @@ class Session:
             raise StreamFault(ErrorCode.PROTOCOL_ERROR, "a second head in a request")
         stream.upload.add(b"", 0, end=True)
         stream.stir()
+
+    def _check_over(self, number: int) -> None:
+        """Raises ``ConnectionFault`` unless more may come for a stream that is not open.
+
+        What follows the head of a stream that came too late to be served is passed over, as that is (6.8).
+        """
+        if not self.last < number <= self.streams.highest:
+            self.streams.left(number)
 
     def _spend_reset(self) -> None:
         if not self._resets.spend():

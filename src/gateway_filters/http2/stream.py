@@ -117,9 +117,14 @@ class Stream:
         if kind == "http.response.start" and not self.answer.begun:
             self._begin(message)
         elif kind == "http.response.body" and self.answer.begun and not self.answer.over:
-            if not self._put(message.get("body", b""), end=not message.get("more_body", False)):
+            body, end = message.get("body", b""), not message.get("more_body", False)
+            if end and self.answer.blocked and (self.bodiless or not body):
+                return self._send_later(message)
+            if not self._put(body, end=end):
                 return self.answer.room()
         elif kind == "http.response.trailers" and self._trailers is not None and not self.answer.over:
+            if self.answer.blocked:
+                return self._send_later(message)
             self._trailers.extend(message.get("headers", ()))
             if not message.get("more_trailers", False):
                 self.answer.end(self._trailers)
@@ -141,6 +146,10 @@ class Stream:
         self.stir()
 
     # Inside
+
+    async def _send_later(self, message: Message) -> None:
+        await self.answer.unblocked()
+        await self.send(message)
 
     async def _stir(self) -> None:
         if self._expects and not self.answer.begun:
@@ -174,7 +183,7 @@ class Stream:
     def _conclude(self) -> None:
         if self.gone or self.answer.over:
             return
-        if self.answer.begun:
+        if self.answer.begun or self.answer.blocked:
             self._owner.cut(self, ErrorCode.INTERNAL_ERROR)
         else:
             self.refuse(500, "the app gave no answer")

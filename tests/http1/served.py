@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import cast
 
 from starlette.types import ASGIApp
 from uvicorn import Config
@@ -11,6 +12,7 @@ from uvicorn.server import ServerState
 
 from gateway_filters.http1.limits import Limits
 from gateway_filters.http1.protocol import GatewayProtocol, Watch
+from gateway_filters.http1.websocket import GatewayWebSocket
 
 PATIENCE = 5.0
 
@@ -66,12 +68,23 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, limits: Limits | None = None) -> AsyncGenerator[Server]:
-    """``app`` on a free port of this machine."""
-    config = Config(app, interface="asgi3", lifespan="off", ws="none", log_config=None, access_log=False)
+async def serving(app: ASGIApp, limits: Limits | None = None, *, ping: float = 20.0) -> AsyncGenerator[Server]:
+    """``app`` on a free port of this machine; who opens a WebSocket is asked for a sign every ``ping`` seconds."""
+    watch = Watch(limits)
+    websocket = cast("type[asyncio.Protocol]", partial(GatewayWebSocket, watch=watch))
+    config = Config(
+        app,
+        interface="asgi3",
+        lifespan="off",
+        ws=websocket,
+        ws_ping_interval=ping,
+        ws_ping_timeout=ping,
+        log_config=None,
+        access_log=False,
+    )
     config.load()
     state = ServerState()
-    protocol = partial(GatewayProtocol, config, state, {}, watch=Watch(limits))
+    protocol = partial(GatewayProtocol, config, state, {}, watch=watch)
     listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     server = Server(listening.sockets[0].getsockname()[1], state)
     try:

@@ -245,11 +245,12 @@ async def test_pings_are_answered_while_the_client_is_slow() -> None:
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what is written."""
+    """A transport that keeps what is written, and whether it is read."""
 
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
+        self.reading = True
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written.append(bytes(data))
@@ -257,9 +258,11 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
-    def pause_reading(self) -> None: ...
+    def pause_reading(self) -> None:
+        self.reading = False
 
-    def resume_reading(self) -> None: ...
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None: ...
 
@@ -279,6 +282,23 @@ async def test_pings_without_end_fill_no_buffer() -> None:
     ((first, second, *rest),) = wire.written
     assert (first, second, len(rest)) == (0x80 | PONG, 0x80 | 3, 7)
     assert bytes(byte ^ rest[place % 4] for place, byte in enumerate(rest[4:])) == b"999"
+    socket.close(None, "")
+
+
+async def test_empty_messages_without_end_fill_no_buffer() -> None:
+    """Whoever sends nothing, often, is held up like any other."""
+    wire = Wire()
+    tunnel = Tunnel("provider", Connection(cast("Keeper", None)), wire, b"")
+    socket = Socket(tunnel, framing(1000), WebSocketLimits())
+    assert wire.reading
+    for _ in range(10_000):
+        if wire.reading:
+            tunnel.data_received(frame(TEXT, b""))
+    waiting = 0
+    while not wire.reading:
+        assert await socket.receive() == ""
+        waiting += 1
+    assert 0 < waiting < 1000
     socket.close(None, "")
 
 

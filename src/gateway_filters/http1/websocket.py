@@ -6,6 +6,9 @@ Facts
 - It logs each handshake with its query, which may hold a credential.
 - It writes a pong for each ping, also to a client that reads none of them.
 - Of a connection that was lost it says 1005, as if the client had closed without a code.
+- It takes a client for lost whose pong it does not read, since the app takes no message.
+- It takes all messages of one read, which may be a quarter of a megabyte of empty ones, and keeps the fragments of a
+  message one by one, which may be sixteen million of one byte.
 - Its parser of handshakes has limits of its own and falls silent over them; so it is told what concerns it, and the
   scope says what the request's head said, which has been checked.
 - Closing a connection waits until all has left, for ever if the client reads nothing.
@@ -24,13 +27,16 @@ from gateway_filters.http1.refusal import refusal
 
 if TYPE_CHECKING:
     from uvicorn import Config
+    from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from uvicorn.server import ServerState
+    from websockets.frames import Frame
     from websockets.http11 import Request
 
 _log = logging.getLogger("gateway_filters.run.websocket")
 _log.setLevel(logging.WARNING)
 
 _GOODBYE = 2.0
+_PIECE = 4 * 1024
 # What the handshake is judged by (RFC 6455 4.2.1).
 _CONCERNS = frozenset(
     (
@@ -62,6 +68,7 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         self.logger = _log
         self._watch = watch or Watch()
         self._owed = b""
+        self._kept = bytearray()
         self._told: Scope = {}
         self._cut: asyncio.TimerHandle | None = None
 
@@ -74,6 +81,8 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         if not self.handshake_initiated:
             transport.write(b"".join(self.conn.data_to_send()) or refusal(400, "a handshake that cannot be read"))
             transport.close()
+        if transport.is_closing():
+            self._cut_after(self._watch.limits.write_idle)
 
     def handle_connect(self, event: "Request") -> None:
         """The handshake is one that can be answered; the app is called with what the request said."""
@@ -94,10 +103,53 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             self._cut.cancel()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        """Take messages until one waits for the app; what comes behind it waits as it is."""
+        self._kept += data
+        while self._kept and not (self.read_paused or self.transport.is_closing()):
+            piece = bytes(self._kept[:_PIECE])
+            del self._kept[:_PIECE]
+            super().data_received(piece)
+
+    async def receive(self) -> "ASGIReceiveEvent":
+        """The next message; when none waits any more, others are taken."""
+        message = await super().receive()
+        self.data_received(b"")
+        return message
+
+    async def send(self, message: "ASGISendEvent") -> None:
+        """Send; messages that wait after the last one are not for the app, but a goodbye may be behind them."""
+        await super().send(message)
+        self.data_received(b"")
+
+    def handle_cont(self, event: "Frame") -> None:
+        """Another fragment of a message: joined, or small ones would weigh many times what they carry."""
+        joined = self.frames[0] if isinstance(self.frames[0], bytearray) else bytearray(self.frames[0])
+        joined += event.data
+        self.frames = [joined]  # type: ignore[list-item]
+        if event.fin:
+            self.frames = [bytes(joined)]
+            self.send_receive_event_to_app()
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        """The app has ended, and so does the connection, at the latest when it had time for all that was sent."""
+        super().on_task_complete(task)
+        self._cut_after(self.close_timeout + self._watch.limits.write_idle)
+
     def keepalive_timeout(self) -> None:
-        """The client has given no sign; maybe it does not read our goodbye either."""
+        """The client has given no sign, unless we read none; maybe it does not read our goodbye either."""
+        if self.read_paused:
+            self.stop_keepalive()
+            self.start_keepalive()
+            return
         super().keepalive_timeout()
-        self._cut = self.loop.call_later(_GOODBYE, self.transport.abort)
+        self._cut_after(_GOODBYE)
+
+    def _cut_after(self, seconds: float) -> None:
+        if self._cut is not None:
+            self._cut.cancel()
+        if not self.disconnected:
+            self._cut = self.loop.call_later(seconds, self.transport.abort)
 
     def handle_ping(self) -> None:
         """Answer; of pings that come while the client does not read, only the last one (RFC 6455 5.5.3)."""

@@ -3,6 +3,7 @@
 Facts
 - What has come is parsed at once, so that pings are answered and closing is seen while the client is slow; when
   more than 64 KiB of messages wait for the client, no more is read, and what a ping then waits for is the client.
+  A message of nothing weighs something, too, or an upstream could have us keep any number of them.
 - Pongs are the only thing that an upstream can make us send without end. While it does not read, only the last
   one is kept (RFC 6455 5.5.3).
 - Silence is asked about: a ping after so many seconds of it, the end after as many more. What we do not read is no
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HIGH = 64 * 1024
 _LOW = 16 * 1024
+_MESSAGE = 128  # bytes that a message takes beside its content
 _GOODBYE = 2.0  # seconds that the upstream has to close after both sides have said goodbye
 
 _CONT, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
@@ -151,8 +153,9 @@ class Socket(Reader):
             self._protocol.fail(1007, "")
             self._end(Ending(LOST, broken=f"a text that is not UTF-8: {error.reason} at {error.start}"))
             return
-        self._messages.append((message, len(whole)))
-        self._queued += len(whole)
+        size = len(whole) + _MESSAGE
+        self._messages.append((message, size))
+        self._queued += size
         _wake(self._waiter)
 
     def _flush(self, *, answering: bool = False) -> None:

@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         "_keeper",
         "_parser",
         "_piece",
+        "_pieces",
         "_surplus",
         "_transport",
         "reused",
@@ -87,6 +88,7 @@ class Connection(asyncio.Protocol):
         self._fields: list[tuple[bytes, bytes]] = []
         self._head: AnswerHead | None = None
         self._piece = b""
+        self._pieces: list[bytes] = []  # of the read that is being parsed
         self._barren = 0  # bytes since the last piece of a body
         self._between = False  # whether the parser stands between two chunks, if the read ended with a line
         self._ended = False
@@ -180,14 +182,25 @@ class Connection(asyncio.Protocol):
                 self._switch(data[error.args[0] :])
                 return
             self._surplus = True
+            self._hand_up()
             self._refuse(error.__context__ or error)
             return
+        self._hand_up()
         # It may have read a part of what follows.
         self._between = self._between and data.endswith(b"\n")
+        if self._exchange is None:
+            return  # it has given up
         if self._ended:
             self._end(data)
         elif self._barren > MOST_BYTES:
             self._refuse(UpstreamMalformed(f"{MOST_BYTES} bytes and nothing to show for them"))
+
+    def _hand_up(self) -> None:
+        """What one read has brought of a body is one piece, in however many chunks it came."""
+        pieces = self._pieces
+        if pieces and self._exchange is not None:
+            self._pieces = []
+            self._exchange.take(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _answered(self, answer: WholeAnswer, exchange: Served) -> None:
         """All has come at once, and the parser has seen nothing of it."""
@@ -270,7 +283,7 @@ class Connection(asyncio.Protocol):
         if self._ended or self._exchange is None:
             self._surplus = True
         else:
-            self._exchange.take(piece)
+            self._pieces.append(piece)
 
     def on_chunk_header(self) -> None:
         """A chunk begins."""

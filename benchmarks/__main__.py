@@ -87,11 +87,16 @@ def _seed(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results
     with started(peers, setting, results.skipped) as runners:
         results.outcomes.extend(race(scenario, runners, setting, tell) for scenario in races.seed)
         _remember(races, runners, setting, results)
+
+
+def _bodies(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
+    able = [peer for peer in peers if not peer.traits.isdisjoint(("streams", "large"))]
+    with started(able, setting, results.skipped) as runners:
         results.outcomes.extend(race(scenario, runners, setting, tell) for scenario in races.bodies)
 
 
 def _remember(races: Plan, runners: Sequence[Runner], setting: Setting, results: Results) -> None:
-    """Memory, before large bodies come: after requests, and with streams open."""
+    """Memory: after requests, and with streams open."""
     tell(f"memory: after {races.memory_requests:,} requests, with {races.streams:,} streams open")
     busiest = next(scenario for scenario in reversed(races.seed) if scenario.load.connections <= 32)
     for runner in runners:
@@ -156,7 +161,7 @@ def _in_turn(lanes: Sequence[tuple[str, Runner, Scenario]], rounds: int, setting
     return samples
 
 
-_KINDS: dict[str, Kind] = {"seed": _seed, "tls": _tls, "routes": _routes, "http2": _http2}
+_KINDS: dict[str, Kind] = {"seed": _seed, "bodies": _bodies, "tls": _tls, "routes": _routes, "http2": _http2}
 
 
 @contextmanager

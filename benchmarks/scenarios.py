@@ -39,7 +39,7 @@ class Plan:
 
 def plan(*, full: bool) -> Plan:
     """The default plan or the whole one."""
-    rounds, seconds = (9, 3.0) if full else (3, 1.0)
+    rounds, seconds = (7, 2.0) if full else (3, 1.0)
     megabytes = traffic.LARGE / 1e6
     return Plan(
         seed=tuple(_seed(each, rounds, seconds) for each in ((1, 32, 256, 1000) if full else (1, 32))),

@@ -87,7 +87,7 @@ def _missing_secret(envoy: Outcome, exchange: Exchange) -> Outcome:
 
 
 def _error_bodies(envoy: Outcome, exchange: Exchange) -> Outcome:
-    if envoy.forwarded is not None or envoy.status < 400:
+    if envoy.forwarded is not None or envoy.status < 400 or "directResponse" in exchange.extension:
         return envoy
     return replace(envoy, headers=exchange.ours.headers, body=exchange.ours.body)
 
@@ -294,7 +294,10 @@ def _unusable(envoy: Outcome, exchange: Exchange) -> Outcome:
         return envoy
     path = envoy.forwarded.target.partition(b"?")[0]
     hosts = envoy.forwarded.headers.get(b"host", ())
-    unusable = "hostname" in rewrite and not all(_AUTHORITY.fullmatch(each) for each in hosts)
+    named = rewrite.get("hostname", {}).get("header", "").lower()
+    found = _modified(exchange.client_values(named.encode()), named, member(exchange.rule, "RequestHeaderModifier"))
+    bad = "hostname" in rewrite and not all(_AUTHORITY.fullmatch(each) for each in hosts)
+    unusable = len(found) > 1 or bad
     return _refused(envoy, 400) if unusable or path[:1] != b"/" or _DOT_SEGMENT.search(path) else envoy
 
 
@@ -325,8 +328,8 @@ def _split_as(joined: Fields, split: Fields) -> Fields:
 
 
 def _head_length(envoy: Outcome, exchange: Exchange) -> Outcome:
-    own = exchange.request.startswith(b"HEAD ") and envoy.forwarded is None and 300 <= envoy.status < 400
-    return replace(envoy, headers={**envoy.headers, b"content-length": (b"0",)}) if own else envoy
+    own = exchange.request.startswith(b"HEAD ") and envoy.forwarded is None
+    return replace(envoy, headers={b"content-length": (b"0",), **envoy.headers}) if own else envoy
 
 
 def _own_date(envoy: Outcome, exchange: Exchange) -> Outcome:
@@ -368,7 +371,7 @@ DIFFERENCES = {
     "What the provider's Connection names is dropped": Difference(after=_named_in_response),
     "A well-known port is left out of a redirect": Difference(after=_well_known_port),
     "Added values stand on lines of their own": Difference(after=_own_lines),
-    "Redirects of HEAD have a Content-Length": Difference(after=_head_length),
+    "Answers to HEAD without a body have a Content-Length": Difference(after=_head_length),
     "A preflight finds the rule of the request that it announces": Difference(),
     "What another origin asks is granted in no part": Difference(after=_nothing_granted),
     "The backend's CORS headers are dropped": Difference(after=_backend_grants),

@@ -14,6 +14,12 @@ def test_every_difference_has_its_heading() -> None:
     assert re.findall(r"^## (.+)$", SEEN, re.MULTILINE) == list(DIFFERENCES)
 
 
+def test_every_difference_is_told_once() -> None:
+    """No heading stands there twice, in neither part."""
+    headings = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
+    assert len(headings) == len(set(headings))
+
+
 def test_every_difference_has_its_reason() -> None:
     """Under each heading there is text before the next."""
     sections = re.split(r"^## .+$", PAGE, flags=re.MULTILINE)[1:]

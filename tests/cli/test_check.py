@@ -18,6 +18,15 @@ metadata: {name: anywhere}
 spec: {type: DynamicResolver}
 """
 
+POLICY = """
+apiVersion: gateway.networking.k8s.io/v1
+kind: BackendTLSPolicy
+metadata: {name: p}
+spec:
+  targetRefs: [{group: "", kind: Service, name: s}]
+  validation: {hostname: s.test, caCertificateRefs: [{group: "", kind: ConfigMap, name: gone}]}
+"""
+
 OTHERS_CLASS = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
@@ -68,7 +77,7 @@ ROWS = [
         changed("    - name: bailian-gateway", "    - name: bailian-gateway\n      sectionName: none"),
         "HTTPRoute default/bailian-route",
         ["False", "True", "-", "-", "NoMatchingParent"],
-        "Gateway bailian-gateway has no such listener",
+        "Gateway bailian-gateway has no listener none",
         id="a route without its listener is not accepted and attached nowhere",
     ),
     pytest.param(
@@ -81,6 +90,37 @@ ROWS = [
         ["2/3", "True", "2/3", "a:1,b:0", "UnsupportedProtocol,Invalid"],
         "protocol TCP is not supported",
         id="one bad listener among two is counted",
+    ),
+    pytest.param(
+        manifests(gateway("gw", "name: a, protocol: HTTPS, port: 443, tls: {certificateRefs: [{name: gone}]}")),
+        "Gateway default/gw",
+        ["1/2", "False", "False", "a:0", "ListenersNotValid,Invalid,ListenersNotResolved,InvalidCertificateRef"],
+        "spec.listeners[0]: Secret default/gone does not exist",
+        id="why a listener is not valid is told once",
+    ),
+    pytest.param(
+        manifests(
+            gateway("gw", "name: a, protocol: HTTP, port: 80"),
+            gateway("later", "name: b, protocol: HTTP, port: 80"),
+        ),
+        "Gateway default/later",
+        ["1/2", "True", "False", "b:0", "ListenersNotValid,Invalid,HostnameConflict"],
+        "spec.listeners[0]: listener default/gw/a has the port and the host name already",
+        id="what two listeners cannot share is named, once",
+    ),
+    pytest.param(
+        manifests(gateway(), POLICY, "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}"),
+        "BackendTLSPolicy default/p",
+        ["-", "-", "-", "-", "-"],
+        "ConfigMap default/gone does not exist",
+        id="why no authority can be used is told once",
+    ),
+    pytest.param(
+        manifests(gateway(), route("r", "backendRefs: [{kind: Backend, name: one, port: 80}]"), backend("one")),
+        "HTTPRoute default/r",
+        ["True", "False", "-", "gw", "InvalidKind"],
+        "a backend cannot be a Backend of group ''",
+        id="a backendRef without its group is told which one it has",
     ),
     pytest.param(
         DYNAMIC,
@@ -124,6 +164,27 @@ def test_what_is_not_accepted_is_in_its_row_and_on_stderr(
     assert len(told) == 1
     assert told[0].startswith(f"{file}:")
     assert [part.isdigit() for part in told[0].removeprefix(f"{file}:").split(":")[:2]] == [True, True]
+
+
+def test_a_service_without_endpoints_is_told_and_no_fault(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is resolved (Gateway API, HTTPBackendRef) and there may be endpoints in a moment, so the exit code is 0."""
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 80}]}"
+    file.write_text(manifests(gateway(), route("r", "backendRefs: [{name: s, port: 80}]"), service))
+    done = command(capsys, "check", file)
+    assert done.code == 0
+    assert "Service default/s:80 has no ready endpoint: it answers 503 until there is one" in done.err
+
+
+@pytest.mark.parametrize("words", [["check"], ["routes"], ["explain", "GET", "http://localhost/"]], ids=lambda w: w[0])
+def test_a_folder_without_manifests_ends_with_2(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A path that is mistyped is not a state in which all is well."""
+    (tmp_path / "notes.txt").write_text("none")
+    (tmp_path / "deployment.yaml").write_text("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\n")
+    done = command(capsys, words[0], tmp_path, *words[1:])
+    assert (done.code, done.out) == (2, "")
+    assert done.err == f"{tmp_path}: there is no manifest of a kind that is read here\n"
 
 
 def test_a_dynamic_resolver_is_accepted_with_hosts(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -399,6 +399,13 @@ def test_replies_are_shown_as_such(
     assert f"Answer\n  {answer[0]} {answer[1]}" in shown
 
 
+def test_a_method_that_is_never_forwarded_is_answered(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """TRACE ends before any route is looked for."""
+    text = manifests(gateway(), route("r", ONE), backend("one"))
+    seen = explained(capsys, file, text, "TRACE", "http://localhost:8080/")
+    assert (seen["answer"]["status"], seen["matches"]) == (405, [])
+
+
 def test_a_direct_response_is_shown_with_its_body(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Also the header lines, and no backend."""
     direct = "directResponse: {statusCode: 418, contentType: text/plain, body: {type: Inline, inline: short}}"
@@ -710,6 +717,7 @@ BAD_REQUESTS = [
     pytest.param(["GET", "http://me:sk-typed@localhost/"], "the URL must not hold a user", id="a URL with a user"),
     pytest.param(["GET", "http://[::1/"], "the URL cannot be understood", id="a URL that is none"),
     pytest.param(["GET", "http://localhost:http/"], "host of the URL", id="a port that is no number"),
+    pytest.param(["get", "http://localhost/"], "a method is written in capitals", id="a method in small letters"),
     pytest.param(["G T", "http://localhost/"], "method 'G T' is not an HTTP token", id="a method that is none"),
     pytest.param(
         ["GET", "http://localhost/", "-H", "sk-typed"], "must be given as 'Name: value'", id="a header without a colon"

@@ -78,6 +78,7 @@ BAD = [
         r"through aliases",
         id="aliases that multiply",
     ),
+    pytest.param("a:\n\tb: 1\n", r":2:1: not YAML: a tab, where only blanks may indent", id="a tab that indents"),
     pytest.param("a: \x07\n", r"not YAML", id="a control character"),
     pytest.param("apiVersion: v1\nkind: List\nitems: text\n", r"List, items: .* must be a list", id="a List of none"),
     pytest.param("apiVersion: v1\nkind: List\nitems: [text]\n", r"must be a mapping", id="a List of text"),

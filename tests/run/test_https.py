@@ -234,4 +234,4 @@ def test_a_broken_certificate_disables_its_own_listener_only(tmp_path: Path, ser
     with running(tmp_path) as process:
         assert process.ready == f"ready https://127.0.0.1:{port}"
         assert ask(port, "any.test", "any.test")[0] == 200
-        process.wait_for("Secret default/missing has no certificate with its key")
+        process.wait_for("Secret default/missing does not exist")

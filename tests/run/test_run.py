@@ -142,6 +142,17 @@ def test_files_that_are_no_manifests_change_nothing(folder: Path, one: NamedServ
     assert "reloaded" not in log
 
 
+def test_a_folder_without_a_gateway_is_told(folder: Path, one: NamedServer) -> None:
+    """It is ready to follow what comes, and says that nothing is served by now."""
+    port = free_port()
+    with running(folder) as process:
+        assert process.ready == "ready"
+        process.wait_for("no listener is served")
+        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+        process.wait_for("reloaded")
+        assert get(port, "/") == (200, "one")
+
+
 def test_a_head_without_an_end_is_refused(folder: Path, one: NamedServer) -> None:
     """More than 64 KiB of head is 431, and the connection is closed."""
     port = free_port()

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+from gateway_filters.errors import ManifestError
 from gateway_filters.gateway_api.load import Translation, translate_files
 from gateway_filters.secrets import DirectorySecrets
 
@@ -36,10 +37,15 @@ def secrets_of(options: argparse.Namespace) -> DirectorySecrets | None:
 
 
 def read(options: argparse.Namespace) -> Translation:
-    """The manifests' meaning, their problems told on stderr; raises ``ManifestError`` for what cannot be read."""
+    """The manifests' meaning, their problems told on stderr.
+
+    Raises ``ManifestError`` for what cannot be read, and where there is nothing to read: the path will be wrong.
+    """
     translation = translate_files(
         options.paths, secrets_of(options), dynamic_hosts=options.allow_host, forwarded=options.forward_header
     )
+    if not any(translation.objects):
+        raise ManifestError(f"{', '.join(options.paths)}: there is no manifest of a kind that is read here")
     for problem in translation.problems:
         sys.stderr.write(f"{problem}\n")
     return translation

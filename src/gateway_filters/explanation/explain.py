@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.assembly import credentials, no_backend, obstacle
-from gateway_filters.errors import BadRequest, GatewayFiltersError
+from gateway_filters.errors import ClientError, GatewayFiltersError
 from gateway_filters.explanation.choice import Choice
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.request import Asked
@@ -47,7 +47,7 @@ def explain(listeners: Sequence[Listener], request: Asked) -> Explanation:
     redaction = Redaction.of(listeners)
     try:
         head = ingress_head(request.head)
-    except BadRequest as error:
+    except ClientError as error:
         return Explanation(_request(request, None, redaction), answer=refusal(error))
     choice = Choice(listeners, request, head)
     seen = Explanation(

@@ -39,6 +39,8 @@ def asked(method: str, url: str, headers: Iterable[str] = (), client: str = "127
         raise ConfigurationError("the client's address is not an IP address")
     scheme, place, path, query = _split(url)
     websocket = scheme in ("ws", "wss")
+    if method != method.upper():
+        raise ConfigurationError("a method is written in capitals, as GET is")
     if websocket and method != "GET":
         raise ConfigurationError("a WebSocket begins with a GET")
     pairs = [(b"host", authority(place, "host of the URL")), *map(_pair, headers), *(_HANDSHAKE if websocket else ())]

@@ -72,7 +72,7 @@ def _parent(context: Context, route: HTTPRoute, ref: ParentReference, view: Gate
     conditions = Conditions("Accepted", "ResolvedRefs")
     named = [each for each in view.listeners if _named(each, ref)]
     if not named:
-        conditions.fail("Accepted", "NoMatchingParent", f"{ref.kind} {ref.name} has no such listener")
+        conditions.fail("Accepted", "NoMatchingParent", f"{ref.kind} {ref.name} has no listener{_asked(ref)}")
     allowed = [each for each in named if _allows(context, each, route)]
     if not allowed:
         conditions.fail("Accepted", "NotAllowedByListeners", f"no listener of {ref.kind} {ref.name} allows it")
@@ -93,6 +93,12 @@ def _allows(context: Context, listener: ListenerView, route: HTTPRoute) -> bool:
 
 def _named(listener: ListenerView, ref: ParentReference) -> bool:
     return ref.section_name in (None, listener.spec.name) and ref.port in (None, listener.spec.port)
+
+
+def _asked(ref: ParentReference) -> str:
+    """Which listener a reference asks for, to be said behind the word; nothing where it asks for any."""
+    name = "" if ref.section_name is None else f" {ref.section_name}"
+    return name if ref.port is None else f"{name} on port {ref.port}"
 
 
 def _meeting(listener: ListenerView, route: HTTPRoute) -> tuple[str | None, ...]:

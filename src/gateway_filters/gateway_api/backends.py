@@ -45,7 +45,7 @@ def resolve_backend(context: Context, tls: UpstreamTLS, owner: Resource, ref: Ba
     """The backend that ``owner`` names; raises ``UnusableBackendError`` when it cannot be reached as written."""
     read = _READERS.get((ref.group, ref.kind))
     if read is None:
-        raise UnusableBackendError("InvalidKind", f"a backend cannot be a {ref.kind}")
+        raise UnusableBackendError("InvalidKind", f"a backend cannot be a {ref.kind} of group {ref.group!r}")
     namespace = ref.namespace or namespace_of(owner)
     if not granted(context.objects, owner, ref.group, ref.kind, namespace, ref.name):
         sentence = f"no ReferenceGrant allows {ref.kind} {namespace}/{ref.name}"

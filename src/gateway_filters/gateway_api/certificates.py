@@ -35,9 +35,11 @@ def certificate_of(
     elif not granted(context.objects, owner, "", "Secret", namespace, ref.name):
         conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
     else:
-        pair = _pair(context.objects.find("", "Secret", namespace, ref.name))
+        found = context.objects.find("", "Secret", namespace, ref.name)
+        pair = _pair(found)
         if pair is None:
-            conditions.fail("ResolvedRefs", reason, f"{subject} has no certificate with its key")
+            lack = "does not exist" if found is None else "has no certificate with its key"
+            conditions.fail("ResolvedRefs", reason, f"{subject} {lack}")
         return pair
     return None
 
@@ -55,7 +57,7 @@ def authorities_of(
     """
     found = [_authority(context, owner, ref, conditions, reason) for ref in refs]
     if not any(found):
-        conditions.fail("Accepted", "NoValidCACertificate", "no CA certificate can be used")
+        conditions.fail("Accepted", "NoValidCACertificate", conditions.message("ResolvedRefs"))
     # A certificate that was to be trusted and is not there must fail connections (Gateway API, CACertificateRefs).
     return "\n".join(each for each in found if each) if all(found) else None
 
@@ -72,10 +74,11 @@ def _authority(
     if not granted(context.objects, owner, ref.group, ref.kind, namespace, ref.name):
         conditions.fail("ResolvedRefs", "RefNotPermitted", f"no ReferenceGrant allows {subject}")
         return None
-    text = authorities_in(context.objects.find(ref.group, ref.kind, namespace, ref.name))
+    found = context.objects.find(ref.group, ref.kind, namespace, ref.name)
+    text = authorities_in(found)
     if text is None:
-        sentence = f"{subject} has no CA certificates under {CA_KEY}"
-        conditions.fail("ResolvedRefs", "InvalidCACertificateRef", sentence)
+        lack = "does not exist" if found is None else f"has no CA certificates under {CA_KEY}"
+        conditions.fail("ResolvedRefs", "InvalidCACertificateRef", f"{subject} {lack}")
     return text
 
 

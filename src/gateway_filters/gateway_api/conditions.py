@@ -43,5 +43,10 @@ class Conditions:
         known = self._by_type.get(name)
         return known is not None and known.holds
 
+    def message(self, name: str) -> str:
+        """What was said of ``name``; empty where nothing was."""
+        known = self._by_type.get(name)
+        return "" if known is None else known.message
+
     def __iter__(self) -> Iterator[Condition]:
         return iter(self._by_type.values())

@@ -27,6 +27,7 @@ _DEEPEST = 100
 _LONGEST_SAID = 253
 # Indented or listed a hundred levels deep, if each level takes one character.
 _MAYBE_DEEP = re.compile(rb"(?m)^ {100}|(?:[-?:] ){50}")
+_STRANGE = "found character that cannot start any token"
 _MARK = re.compile(rb"(?m)^(?=---)")
 
 
@@ -163,7 +164,16 @@ def _not_yaml(chunk: Chunk, error: yaml.MarkedYAMLError) -> ManifestError:
     line, column = (mark.line, mark.column) if mark else (0, 0)
     where = Place(chunk.file, chunk.lines_before + line + 1, column + 1)
     # Only the parser's own words: its context would quote the file, which may hold a Secret.
-    return ManifestError(f"{where}: not YAML: {error.problem or error.context}")
+    why = error.problem or error.context
+    if why == _STRANGE and _at(chunk.text, line, column) == b"\t":
+        why = "a tab, where only blanks may indent"
+    return ManifestError(f"{where}: not YAML: {why}")
+
+
+def _at(text: bytes, line: int, column: int) -> bytes:
+    """The byte at a place counted from 0, nothing where there is none; what stands before it on its line is ASCII."""
+    lines = text.split(b"\n")
+    return lines[line][column : column + 1] if line < len(lines) else b""
 
 
 class _Reader:

@@ -206,9 +206,11 @@ def _conflict(one: ListenerView, other: ListenerView) -> str | None:
 
 
 def _lose(listener: ListenerView, reason: str, other: ListenerView) -> None:
-    listener.conditions.state("Conflicted", reason, f"listener {other.name} has the port already")
+    what = "the port and the host name" if reason == "HostnameConflict" else f"port {other.spec.port}"
+    sentence = f"listener {other.name} has {what} already"
+    listener.conditions.state("Conflicted", reason, sentence)
     if isinstance(listener.owner, ListenerSet):
-        listener.conditions.fail("Accepted", reason, f"listener {other.name} has the port already")
+        listener.conditions.fail("Accepted", reason, sentence)
 
 
 def _conclude(context: Context, view: GatewayView) -> None:
@@ -264,7 +266,16 @@ def _conclude_listener(view: GatewayView, listener: ListenerView) -> None:
     if not view.conditions.holds("Accepted") or not view.conditions.holds("Programmed"):
         conditions.fail("Programmed", "Pending", f"{view.resource.kind} {qualified(view.resource)} is not programmed")
     elif not _is_valid(listener):
-        conditions.fail("Programmed", "Invalid", "the listener is not valid")
+        conditions.fail("Programmed", "Invalid", _cause(conditions))
+
+
+def _cause(conditions: Conditions) -> str:
+    """Why a listener is not valid, in the words that were said of it already."""
+    return next(
+        each.message
+        for each in conditions
+        if each.message and each.holds == (each.type == "Conflicted") and each.type != "Programmed"
+    )
 
 
 def _is_valid(listener: ListenerView) -> bool:

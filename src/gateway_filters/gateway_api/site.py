@@ -46,12 +46,16 @@ class Site:
     def backend(self, ref: BackendObjectReference) -> Backend | Unusable:
         """The backend that ``ref`` names; one that cannot be had is noted."""
         try:
-            return resolve_backend(self.context, self.tls, self.route, ref)
+            backend = resolve_backend(self.context, self.tls, self.route, ref)
         except UnusableBackendError as error:
             sentence = self.context.problem(self.route, self.location, str(error))
             if error.reason:
                 self.unresolved.append((error.reason, sentence))
             return Unusable(ref.name, sentence, fallback=error.fallback)
+        if not backend.endpoints and not backend.hosts:
+            sentence = f"{ref.kind} {backend.name} has no ready endpoint: it answers 503 until there is one"
+            self.context.advise(self.route, self.location, sentence)
+        return backend
 
     def missing(self, reason: str, sentence: str, *below: str | int) -> Refusal:
         """Refuse the requests that would pass a filter that is not there, and say so.

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from h2_peer import GET, POST, Answer, Field, Seen, echo, hello, serving
+from h2_peer import GET, POST, Answer, Field, Seen, echo, forever, hello, serving
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PriorityFrame
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,7 +40,7 @@ async def test_the_scope_is_that_of_any_http() -> None:
             "query_string": b"c=d",
             "headers": [(b"host", b"test:1"), (b"x-one", b"\xff")],
             "state": {},
-            "extensions": {"http.response.trailers": {}},
+            "extensions": {"http.response.trailers": {}, "gateway_filters.request_trailers": {"headers": []}},
         }
         assert app.messages == [{"type": "http.request", "body": b"", "more_body": False}]
 
@@ -165,16 +165,39 @@ async def test_a_head_does_not_wait_for_its_body() -> None:
         assert (await peer.answer(1)).body == b"event"
 
 
-async def test_trailers_of_a_request_are_dropped() -> None:
-    """They end the body, and ASGI has no word for them."""
-    app = Seen()
+async def test_trailers_of_a_request() -> None:
+    """They end the body, and stand in an extension, since ASGI has no word for them: nothing before that end."""
+    seen: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        trailers = scope["extensions"]["gateway_filters.request_trailers"]["headers"]
+        more = True
+        while more:
+            message = await receive()
+            more = message["more_body"]
+            seen.append((message["body"], trailers.copy()))
+        assert scope["headers"] == [(b"host", b"test")]
+        await hello(scope, receive, send)
+
     async with serving(app) as server, server.connected() as peer:
         peer.ask(1, POST, end=False)
         peer.data(1, b"abc")
-        peer.ask(1, [(b"x-sum", b"1")])
+        await peer.settle()
+        peer.ask(1, [(b"x-sum", b"1"), (b"x-sum", b"2")])
         assert (await peer.answer(1)).status == 200
-        assert b"".join(message["body"] for message in app.messages) == b"abc"
-        assert app.headers == [(b"host", b"test")]
+        assert seen == [(b"abc", []), (b"", [(b"x-sum", b"1"), (b"x-sum", b"2")])]
+
+
+async def test_trailers_that_are_too_large() -> None:
+    """They have the limits of a head, and end their stream alone; the app sees its client leave."""
+    async with serving(forever, header_bytes=200) as server, server.connected() as peer:
+        peer.ask(1, POST, end=False)
+        peer.ask(1, [(b"x-%d" % number, b"x" * 30) for number in range(10)])
+        assert (await peer.answer(1)).reset == ErrorCode.ENHANCE_YOUR_CALM
+        await server.apps_ended()
+        peer.ask(3)
+        await peer.settle()
+        assert peer.answers.get(3, Answer()).reset is None
 
 
 BODILESS = [

@@ -63,11 +63,12 @@ class Client:
         host: str = "gateway",
         method: str = "GET",
         body: bool = False,
+        more: tuple[tuple[bytes, bytes], ...] = (),
     ) -> int:
-        """Send a head; gives its stream, which is open for a ``body``."""
+        """Send a head, with ``more`` fields; gives its stream, which is open for a ``body``."""
         stream = self.connection.get_next_available_stream_id()
         pseudo = [(b":method", method.encode()), (b":scheme", self._scheme), (b":authority", host.encode())]
-        self.connection.send_headers(stream, [*pseudo, (b":path", path.encode())], end_stream=not body)
+        self.connection.send_headers(stream, [*pseudo, (b":path", path.encode()), *more], end_stream=not body)
         self.answers[stream] = Answer()
         self.flush()
         return stream
@@ -95,6 +96,17 @@ class Client:
             self._note(event)
         self.flush()
         return bool(data)
+
+    def read_for(self, seconds: float) -> None:
+        """Take what comes within so many seconds, if anything does."""
+        patience = self._sock.gettimeout()
+        self._sock.settimeout(seconds)
+        try:
+            self.read()
+        except TimeoutError:
+            return
+        finally:
+            self._sock.settimeout(patience)
 
     def flush(self) -> None:
         """Send what is to be sent."""

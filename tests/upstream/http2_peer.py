@@ -19,6 +19,7 @@ from h2.events import (
     SettingsAcknowledged,
     StreamEnded,
     StreamReset,
+    TrailersReceived,
 )
 from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes
@@ -33,12 +34,13 @@ E = TypeVar("E", bound=Event)
 
 
 class Request:
-    """A request as it arrives: its fields in order, and what there is of its body."""
+    """A request as it arrives: its fields in order, what there is of its body, and the fields behind it."""
 
     def __init__(self, stream: int, fields: Pairs) -> None:
         self.stream = stream
         self.fields = fields
         self.body = bytearray()
+        self.trailers: Pairs = ()
         self.ended = False
 
     def value(self, name: bytes) -> bytes | None:
@@ -180,6 +182,8 @@ class Peer:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case StreamEnded():
                 self.requests[event.stream_id].ended = True
+            case TrailersReceived():
+                self.requests[event.stream_id].trailers = tuple((name, value) for name, value in event.headers)
             case StreamReset():
                 self.resets.append((event.stream_id, event.error_code))
             case ConnectionTerminated():

@@ -1,6 +1,7 @@
 """upstream/http2: its parts that need no connection."""
 
 import pytest
+from hpack.struct import HeaderTuple
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,18 @@ def test_an_outbox_that_is_longer_than_it_says() -> None:
         outbox.close()
     with pytest.raises(BadRequest, match="longer"):
         outbox.put(b"cd")
+
+
+def test_an_outbox_with_trailers() -> None:
+    """No piece of its body is the end, also when it is sent again."""
+    outbox = Outbox(2)
+    outbox.put(b"ab")
+    outbox.close([HeaderTuple(b"x-sum", b"1")])
+    assert not outbox.ends_with(2)
+    outbox.sent(2)
+    assert outbox.empty and outbox.whole and outbox.rewind()
+    assert not outbox.ends_with(2)
+    assert outbox.trailers == [(b"x-sum", b"1")]
 
 
 def test_an_outbox_that_goes_on() -> None:

@@ -127,7 +127,7 @@ class Http2Connection(asyncio.Protocol):
         self._service.tasks.add(task)
 
     async def _answer(self, stream: Stream, request: Asked) -> None:
-        scope = request_scope(self._scope, request, self._state)
+        scope = request_scope(self._scope, request, self._state, stream.upload.trailers)
         try:
             await stream.run(self._service.app, scope, expects=request.expects)
         finally:

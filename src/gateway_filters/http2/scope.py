@@ -6,6 +6,8 @@ from typing import Any
 from starlette.types import Scope
 
 from gateway_filters.http2.request import Asked
+from gateway_filters.http2.static_table import Field
+from gateway_filters.message.trailers import REQUEST_TRAILERS
 
 _STRONG = ("GCM", "CCM", "POLY1305")
 
@@ -23,8 +25,11 @@ def connection_scope(transport: asyncio.BaseTransport) -> Scope:
     }
 
 
-def request_scope(connection: Scope, request: Asked, state: dict[str, Any]) -> Scope:
-    """The scope of one request; nothing that an app may change is shared with another."""
+def request_scope(connection: Scope, request: Asked, state: dict[str, Any], trailers: list[Field]) -> Scope:
+    """The scope of one request; nothing that an app may change is shared with another.
+
+    ``trailers`` is where those of the request will be.
+    """
     return {
         **connection,
         "method": request.method,
@@ -33,7 +38,7 @@ def request_scope(connection: Scope, request: Asked, state: dict[str, Any]) -> S
         "query_string": request.query,
         "headers": request.headers.copy(),
         "state": state.copy(),
-        "extensions": {"http.response.trailers": {}},
+        "extensions": {"http.response.trailers": {}, REQUEST_TRAILERS: {"headers": trailers}},
     }
 
 

@@ -239,7 +239,7 @@ class Session:
         self._outbox.check_read()
 
     def _trailers(self, stream: Stream, block: bytes, *, ends: bool) -> None:
-        """They are looked at and dropped: ASGI has no word for a request's trailers."""
+        """They end a body, and are there before its reader learns of the end."""
         try:
             fields = self._requests.fields(block)
         except HeadTooLarge as error:
@@ -250,6 +250,7 @@ class Session:
         if not ends:
             raise StreamFault(ErrorCode.PROTOCOL_ERROR, "a second head in a request")
         stream.upload.add(b"", 0, end=True)
+        stream.upload.trailers += fields
         stream.stir()
 
     def _check_over(self, number: int) -> None:

@@ -1,18 +1,21 @@
 """A request's body on its way in: bounded by the window that is open to the client, opened as the app reads."""
 
 from gateway_filters.http2.faults import ErrorCode, StreamFault
+from gateway_filters.http2.static_table import Field
 
 
 class Upload:
     """What has come and has not been read; ``open`` as long as more may come.
 
     ``length`` is what was announced, None if nothing was; raises ``StreamFault`` for a body that is over without it.
+    ``trailers``: the fields behind it, none before its end.
     """
 
-    __slots__ = ("_body", "_length", "_told", "_unacknowledged", "_window", "_window_size", "open")
+    __slots__ = ("_body", "_length", "_told", "_unacknowledged", "_window", "_window_size", "open", "trailers")
 
     def __init__(self, window: int, length: int | None, *, open_: bool) -> None:
         self.open = open_
+        self.trailers: list[Field] = []
         self._body: bytes | bytearray = b""
         self._length = length
         self._told = False

@@ -22,7 +22,14 @@ from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
 from gateway_filters.upstream import default
 from gateway_filters.upstream.body import ClientSide
-from gateway_filters.upstream.both_ends import TRAILERS, framing_ahead, speaks_http2, takes_trailers, taking_trailers
+from gateway_filters.upstream.both_ends import (
+    TRAILERS,
+    framing_ahead,
+    speaks_http2,
+    takes_trailers,
+    taking_trailers,
+    trailing,
+)
 from gateway_filters.upstream.departures import Departures
 from gateway_filters.upstream.echo import withhold_echo
 from gateway_filters.upstream.home import Home
@@ -94,6 +101,8 @@ class BareUpstream(HeadApp):
                     framing = framing_ahead(head, framing)
                 framing, body = await client.body(framing)
                 request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
+                if both:
+                    request = trailing(request, scope, head)
                 response = await made.transport.send(request, self._clocks)
                 await relay(response, send, client, head.injected, trailers=both and takes_trailers(scope))
         finally:

@@ -59,6 +59,10 @@ class OutgoingRequest:
         self.framing = framing
         self.repeat = repeat
 
+    def trailers(self) -> Headers:
+        """The fields to send behind the body, once that is complete; none where the client sends none."""
+        return ()
+
 
 class IncomingResponse(Protocol):
     """An answer that has begun; pieces of its body come as they arrive, none is decoded."""

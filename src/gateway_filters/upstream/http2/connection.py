@@ -13,7 +13,7 @@ Facts
 import asyncio
 import ssl
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Protocol, cast
 
 from h2.events import (
@@ -132,6 +132,11 @@ class Connection(asyncio.Protocol):
         """Send a piece of a body, no longer than ``room_for`` allows."""
         self._engine.send(stream, piece, ends=ends)
         self._budget.earn(_EARNED_BY_A_FRAME)
+        self.flush()
+
+    def trail(self, stream: int, fields: Sequence[HeaderTuple]) -> None:
+        """Send what stands behind a body, which ends it."""
+        self._engine.trail(stream, fields)
         self.flush()
 
     def consumed(self, stream: int, size: int) -> None:

@@ -10,7 +10,7 @@ Facts
 - A peer may allow compression a memory of 4 GiB. More than ours is never used.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from h2.config import H2Configuration
@@ -125,6 +125,10 @@ class Engine:
     def send(self, stream: int, data: memoryview, *, ends: bool) -> None:
         """A frame with a piece of a body, which must fit the window and ``LONGEST``; the last one ``ends`` it."""
         self._h2.send_data(stream, data, end_stream=ends)
+
+    def trail(self, stream: int, fields: Sequence[HeaderTuple]) -> None:
+        """The fields behind a body, which end it."""
+        self._h2.send_headers(stream, fields, end_stream=True)
 
     def consumed(self, stream: int, size: int) -> None:
         """So many bytes of an answer have been taken; others may come."""

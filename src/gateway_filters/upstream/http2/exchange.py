@@ -10,7 +10,7 @@ Facts
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Self
 
 from hpack.struct import HeaderTuple
@@ -71,14 +71,14 @@ class Exchange(IncomingResponse, Streamed):
         """Send the request over a stream that ``connection`` has promised."""
         self._connection = self._source = connection
         self._sweep.watch(self)
-        self._uploaded = self._outbox.whole and self._outbox.empty
+        self._uploaded = self._outbox.whole and self._outbox.empty and not self._outbox.trailers
         self._stream = connection.begin(self, fields, ends=self._uploaded)
         self.push()
         connection.flush()
 
-    def feed(self, body: AsyncIterator[bytes]) -> None:
-        """Put ``body`` into the outbox as it comes, beside whatever the upstream does."""
-        self._feeder = asyncio.create_task(self._feed(body))
+    def feed(self, body: AsyncIterator[bytes], trailers: Callable[[], list[HeaderTuple]]) -> None:
+        """Put ``body`` into the outbox as it comes, and its ``trailers``, beside whatever the upstream does."""
+        self._feeder = asyncio.create_task(self._feed(body, trailers))
         self._feeder.add_done_callback(self._fed)
 
     def rewind(self) -> bool:
@@ -233,8 +233,7 @@ class Exchange(IncomingResponse, Streamed):
                 return
             self._send(connection, self._outbox.next(room))
         if self._outbox.whole and not self._uploaded:
-            connection.send(self._stream, memoryview(b""), ends=True)
-            self._sent_all()
+            self._end(connection)
         elif self._emptied is not None and not self._emptied.done():
             self._emptied.set_result(None)
 
@@ -263,6 +262,14 @@ class Exchange(IncomingResponse, Streamed):
         self._write_by = NEVER
         if ends:
             self._sent_all()
+
+    def _end(self, connection: Connection) -> None:
+        trailers = self._outbox.trailers
+        if trailers:
+            connection.trail(self._stream, trailers)
+        else:
+            connection.send(self._stream, memoryview(b""), ends=True)
+        self._sent_all()
 
     def _sent_all(self) -> None:
         self._uploaded = True
@@ -324,14 +331,14 @@ class Exchange(IncomingResponse, Streamed):
 
     # The body, in a task of its own: the answer may come, and end, before it does
 
-    async def _feed(self, body: AsyncIterator[bytes]) -> None:
+    async def _feed(self, body: AsyncIterator[bytes], trailers: Callable[[], list[HeaderTuple]]) -> None:
         try:
             async for piece in body:
                 self._outbox.put(piece)
                 self.push()
                 if not self._outbox.empty:
                     await self._room()
-            self._outbox.close()
+            self._outbox.close(trailers())
             self.push()
         finally:
             # A generator that is left half way would be closed by the loop, some time, in a task of its own.

@@ -4,6 +4,9 @@ As long as it is short, what has left is kept: a request that was not processed 
 """
 
 from collections import deque
+from collections.abc import Sequence
+
+from hpack.struct import HeaderTuple
 
 from gateway_filters.errors import BadRequest
 
@@ -13,13 +16,14 @@ _MOST_KEPT = 64 * 1024
 class Outbox:
     """Pieces in the order they leave; ``length`` is what the head says of them all, None if it does not.
 
-    ``whole``: no other piece will be put in.
+    ``whole``: no other piece will be put in, and ``trailers`` are what is to be sent behind them.
     """
 
-    __slots__ = ("_at", "_kept", "_left", "_length", "_pieces", "_size", "whole")
+    __slots__ = ("_at", "_kept", "_left", "_length", "_pieces", "_size", "trailers", "whole")
 
     def __init__(self, length: int | None) -> None:
         self.whole = False
+        self.trailers: Sequence[HeaderTuple] = ()
         self._length = length
         self._size = 0
         self._pieces: deque[bytes] = deque()
@@ -41,10 +45,11 @@ class Outbox:
             raise BadRequest("the request's body is longer than its head says")
         self._pieces.append(piece)
 
-    def close(self) -> None:
-        """That was all; raises ``BadRequest`` when the body is shorter than its head says."""
+    def close(self, trailers: Sequence[HeaderTuple] = ()) -> None:
+        """That was all, but for ``trailers``; raises ``BadRequest`` when the body is shorter than its head says."""
         if self._length is not None and self._size != self._length:
             raise BadRequest("the request's body is shorter than its head says")
+        self.trailers = trailers
         self.whole = True
 
     def next(self, most: int) -> memoryview:
@@ -52,8 +57,8 @@ class Outbox:
         return memoryview(self._pieces[0])[self._at : self._at + most]
 
     def ends_with(self, size: int) -> bool:
-        """Whether so many bytes more are all that there will ever be."""
-        return self.whole and len(self._pieces) == 1 and self._at + size == len(self._pieces[0])
+        """Whether so many bytes more are all that there will ever be, trailers included."""
+        return self.whole and not self.trailers and len(self._pieces) == 1 and self._at + size == len(self._pieces[0])
 
     def sent(self, size: int) -> None:
         """So many bytes of the next piece have left."""

@@ -59,6 +59,11 @@ def request_fields(request: OutgoingRequest, scheme: bytes) -> list[HeaderTuple]
     return pseudo + regular
 
 
+def trailer_fields(request: OutgoingRequest) -> list[HeaderTuple]:
+    """The fields behind the body of ``request``, by now; raises ``BadRequest`` for one that cannot be sent as it is."""
+    return [_field(name, value) for name, value in request.trailers()]
+
+
 def body_length(request: OutgoingRequest) -> int | None:
     """How many bytes the head says the body has; None where it does not say.
 
@@ -76,10 +81,14 @@ def _regular(request: OutgoingRequest) -> Iterator[HeaderTuple]:
             if name == b"te" and _takes_trailers(value):
                 yield HeaderTuple(b"te", b"trailers")
             continue
-        if not _NAME.fullmatch(name):
-            raise BadRequest("the name of a request header is no token")
-        kind = HeaderTuple if name in _REMEMBERED else NeverIndexedHeaderTuple
-        yield kind(name, _clean(value))
+        yield _field(name, value)
+
+
+def _field(name: bytes, value: bytes) -> HeaderTuple:
+    if not _NAME.fullmatch(name):
+        raise BadRequest("the name of a request header is no token")
+    kind = HeaderTuple if name in _REMEMBERED else NeverIndexedHeaderTuple
+    return kind(name, _clean(value))
 
 
 def _takes_trailers(value: bytes) -> bool:

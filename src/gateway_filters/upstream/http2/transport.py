@@ -17,7 +17,7 @@ from gateway_filters.upstream.http2.connection import Connection
 from gateway_filters.upstream.http2.exchange import Exchange, Unprocessed
 from gateway_filters.upstream.http2.outbox import Outbox
 from gateway_filters.upstream.http2.pool import Pool
-from gateway_filters.upstream.http2.request_fields import body_length, request_fields
+from gateway_filters.upstream.http2.request_fields import body_length, request_fields, trailer_fields
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
 
@@ -74,7 +74,7 @@ class Http2Transport(Transport):
         try:
             exchange.begin(await self._connection(made.pool, patience), fields)
             if pieces is not None:
-                exchange.feed(pieces)
+                exchange.feed(pieces, partial(trailer_fields, request))
             try:
                 return await exchange.answered()
             except (Unprocessed, StaleConnection) as error:
@@ -140,7 +140,7 @@ def _outbox(request: OutgoingRequest) -> tuple[Outbox, AsyncIterator[bytes] | No
     if request.body is not None and not isinstance(request.body, bytes):
         return outbox, request.body
     outbox.put(request.body or b"")
-    outbox.close()
+    outbox.close(trailer_fields(request))
     return outbox, None
 
 

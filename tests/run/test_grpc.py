@@ -10,9 +10,12 @@ from typing import Any
 
 import grpc
 import pytest
+import trustme
 
 from run.gateway_run import documents, free_port, gateway, running
+from tls_manifests import bundle, secret
 
+CA = trustme.CA()
 _NOT_READ = 60
 
 
@@ -68,18 +71,44 @@ def service() -> Service:
     return Service()
 
 
-@pytest.fixture(scope="module")
-def channel(tmp_path_factory: pytest.TempPathFactory, service: Service) -> Iterator[grpc.Channel]:
-    """A client of the gateway in front of a server that has the service; the route has filters and clocks."""
-    folder, port = tmp_path_factory.mktemp("grpc"), free_port()
+@pytest.fixture(scope="module", params=[False, True], ids=["in plain text", "over TLS"])
+def channel(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, service: Service
+) -> Iterator[grpc.Channel]:
+    """A client of the gateway in front of a server that has the service; the route has filters and clocks.
+
+    On both sides of the gateway the same is spoken: HTTP/2 with prior knowledge, or over TLS, by ALPN.
+    """
+    folder, port, secured = tmp_path_factory.mktemp("grpc"), free_port(), bool(request.param)
     server = grpc.server(ThreadPoolExecutor(8))
     server.add_generic_rpc_handlers((service,))
-    place = server.add_insecure_port("127.0.0.1:0")
+    place = server.add_secure_port("127.0.0.1:0", _shown()) if secured else server.add_insecure_port("127.0.0.1:0")
     server.start()
-    (folder / "all.yaml").write_text(documents(gateway(port), ROUTE, BACKEND.format(port=place)))
-    with running(folder), grpc.insecure_channel(f"127.0.0.1:{port}") as connected:
+    written = _over_tls(port, place) if secured else (gateway(port), BACKEND.format(port=place))
+    (folder / "all.yaml").write_text(documents(ROUTE, *written))
+    with running(folder), _connected(port, secured=secured) as connected:
         yield connected
     server.stop(0).wait()
+
+
+def _connected(port: int, *, secured: bool) -> grpc.Channel:
+    if not secured:
+        return grpc.insecure_channel(f"127.0.0.1:{port}")
+    trusted = grpc.ssl_channel_credentials(CA.cert_pem.bytes())
+    return grpc.secure_channel(f"127.0.0.1:{port}", trusted, (("grpc.ssl_target_name_override", "gateway.test"),))
+
+
+def _shown() -> grpc.ServerCredentials:
+    certificate = CA.issue_cert("upstream.test")
+    chain = b"".join(each.bytes() for each in certificate.cert_chain_pems)
+    return grpc.ssl_server_credentials([(certificate.private_key_pem.bytes(), chain)])
+
+
+def _over_tls(port: int, place: int) -> tuple[str, ...]:
+    """A listener and a backend that speak HTTP/2 over TLS."""
+    listener = gateway(port).replace("protocol: HTTP,", "protocol: HTTPS, tls: {certificateRefs: [{name: shown}]},")
+    backend = BACKEND.replace("  appProtocols: [gateway.envoyproxy.io/h2c]\n", "").format(port=place) + BACKEND_TLS
+    return listener, backend, secret("shown", CA.issue_cert("gateway.test")), bundle("cas", CA)
 
 
 ROUTE = """
@@ -105,6 +134,12 @@ metadata: {{name: b}}
 spec:
   appProtocols: [gateway.envoyproxy.io/h2c]
   endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]
+"""
+BACKEND_TLS = """
+  tls:
+    sni: upstream.test
+    alpnProtocols: [h2]
+    caCertificateRefs: [{group: "", kind: ConfigMap, name: cas}]
 """
 
 

@@ -222,6 +222,21 @@ async def test_refusals_that_nobody_reads() -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_resets_that_nobody_reads() -> None:
+    """However slowly they are provoked, what is said to a client who does not read has an end."""
+    malformed = b"\x84\x86\x01\x04test"
+    limits = {"unsent_bytes": 10_000, "write_seconds": 1000.0, "resets": 10**6}
+    async with serving(hello, **limits) as server, server.silent() as peer:
+        peer.deaf()
+        peer.greet()
+        connection = await server.connection()
+        connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        peer.writer.write(b"".join(raw(1, 5, stream, malformed) for stream in range(1, 40_000, 2)))
+        async with asyncio.timeout(10):
+            while not connection._closed:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
+
+
 async def test_more_connections_than_a_peer_may_have() -> None:
     """One for whom there is no room is told so."""
     async with serving(hello) as server, AsyncExitStack() as stack:

@@ -48,3 +48,18 @@ def test_the_same_bytes_after_the_table_has_changed() -> None:
         requests.asked(block)
     requests.skip(b"\x40\x01x\x01" + b"3")
     assert requests.asked(block).headers[-1] == (b"x", b"3")
+
+
+def test_few_bytes_that_mean_many() -> None:
+    """They are understood each time anew: what a connection keeps is not for its client to multiply."""
+    requests = Requests(Http2Limits())
+    value = b"x" * 3000
+    requests.skip(b"\x40\x06cookie\x7f" + _length(3000 - 127) + value)
+    block = b"\x82\x84\x86\x01\x01t" + b"\xbe" * 20
+    first, second = requests.asked(block), requests.asked(block)
+    assert first is not second
+    assert first.headers == second.headers == [(b"host", b"t"), (b"cookie", b"; ".join([value] * 20))]
+
+
+def _length(rest: int) -> bytes:
+    return bytes((rest & 0x7F | 0x80, rest >> 7))

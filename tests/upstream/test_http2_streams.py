@@ -116,6 +116,34 @@ async def test_a_limit_that_changes() -> None:
         assert (await waiting).status == 200
 
 
+async def test_an_upstream_that_allows_no_stream() -> None:
+    """Another connection would have none either: there is one, and who waits is told that the upstream is busy."""
+
+    async def script(peer: Peer) -> None:
+        peer.greet({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+        await peer.until(lambda: peer.gone, patience=None)
+
+    async with upstream2(script, greets=False) as upstream, client2(upstream.port) as transport:
+        with pytest.raises(UpstreamBusy):
+            await ask(transport, get(), Clocks(connect=0.2))
+        assert len(upstream.peers) == 1
+
+
+async def test_an_upstream_that_allows_streams_later() -> None:
+    """Who has waited for that is served."""
+
+    async def script(peer: Peer) -> None:
+        peer.greet({SettingCodes.MAX_CONCURRENT_STREAMS: 0})
+        await asyncio.sleep(0.05)
+        peer.h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+        peer.flush()
+        ok(peer, await peer.whole_request())
+
+    async with upstream2(script, greets=False) as upstream, client2(upstream.port) as transport:
+        assert (await ask(transport, get())).status == 200
+        assert len(upstream.peers) == 1
+
+
 async def test_who_waits_for_a_stream_is_not_kept_for_ever() -> None:
     """``UpstreamBusy``, in time, or at once when too many wait; then the others go on."""
     go = asyncio.Event()
@@ -266,6 +294,29 @@ async def test_an_answer_is_read_no_faster_than_it_is_taken() -> None:
             assert sent <= taken + 2 * WINDOW
         assert taken == sent
         await soon(lambda: transport.pool.idle == 1)
+
+
+async def test_frames_of_one_byte_weigh_little() -> None:
+    """What waits for a slow reader is joined: an object for each byte would weigh a hundred times as much."""
+    frames = 2000
+
+    async def script(peer: Peer) -> None:
+        request = await peer.whole_request()
+        peer.head(request.stream, 200)
+        for _ in range(frames):
+            peer.h2.send_data(request.stream, b"x")
+        peer.h2.ping(b"all sent")
+        peer.flush()
+        await peer.until(lambda: bool(peer.acknowledged))
+        peer.data(request.stream, b"end", ends=True)
+
+    async with upstream2(script) as upstream, client2(upstream.port) as transport:
+        response = await transport.send(get(), Clocks())
+        (peer,) = upstream.peers
+        await peer.until(lambda: b"all sent" in peer.acknowledged)
+        pieces = [piece async for piece in response.chunks()]
+        assert b"".join(pieces) == b"x" * frames + b"end"
+        assert len(pieces) <= 2
 
 
 async def test_slow_readers_keep_nobody_waiting() -> None:

@@ -3,7 +3,8 @@
 Facts
 - A block means the same as long as the decoder's table is the same: clients that ask for the same thing again send the
   same few bytes. Whatever changes the table makes all of them unknown.
-- What is remembered is bounded, is one connection's, and goes with it.
+- What is remembered is bounded, is one connection's, and goes with it. A block of few bytes may mean many, so both
+  are looked at.
 """
 
 from gateway_filters.http2.decoder import Decoder
@@ -14,6 +15,7 @@ from gateway_filters.http2.static_table import Field
 
 _MOST = 32
 _LONGEST = 256
+_LARGEST = 4096
 
 
 class Requests:
@@ -35,7 +37,7 @@ class Requests:
             return known
         changes = self._decoder.changes
         request = asked(self.fields(block))
-        if self._decoder.changes == changes and len(block) <= _LONGEST and len(self._known) < _MOST:
+        if self._decoder.changes == changes and len(self._known) < _MOST and _is_small(block, request):
             self._known[block] = request
         return request
 
@@ -54,3 +56,10 @@ class Requests:
             self.fields(block)
         except (StreamFault, HeadTooLarge):
             return
+
+
+def _is_small(block: bytes, request: Asked) -> bool:
+    if len(block) > _LONGEST:
+        return False
+    fields = sum([len(name) + len(value) for name, value in request.headers])
+    return fields + 2 * len(request.raw_path) + len(request.query) <= _LARGEST

@@ -264,6 +264,7 @@ class Session:
     def _spend_reset(self) -> None:
         if not self._resets.spend():
             raise ConnectionFault(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were given up")
+        self._outbox.check_read()
 
     def _spend_chatter(self) -> None:
         self._chatter.earn((self._outbox.frames - self._seen_frames) * _EARNED)

@@ -96,6 +96,11 @@ class Connection(asyncio.Protocol):
         return self._engine.streams - len(self._streams) - self.promised
 
     @property
+    def barred(self) -> bool:
+        """Whether the other side allows no streams at all."""
+        return self.greeted.done() and self._engine.streams <= 0
+
+    @property
     def idle(self) -> bool:
         """Whether nobody uses it."""
         return not self._streams and not self.promised

@@ -9,7 +9,6 @@ Facts
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Self
 
@@ -54,7 +53,8 @@ class Exchange(IncomingResponse, Streamed):
         self._connection: Connection | None = None
         self._source: Connection | None = None  # where the pieces came from, also when it is no longer ours
         self._stream = 0
-        self._pieces: deque[tuple[bytes, int]] = deque()
+        self._body: bytes | bytearray = b""
+        self._unread = 0
         self._left: int | None = None
         self._over = False
         self._uploaded = False
@@ -103,9 +103,7 @@ class Exchange(IncomingResponse, Streamed):
         """The whole body if all of it has come by now, and is taken herewith; None if not."""
         if not self._over or self._failure is not None:
             return None
-        body = b"".join([piece for piece, _ in self._pieces])
-        self._discard()
-        return body
+        return self._read()
 
     def trailers(self) -> Headers:
         """The fields behind the body, once that is complete."""
@@ -115,14 +113,12 @@ class Exchange(IncomingResponse, Streamed):
         return self
 
     async def __anext__(self) -> bytes:
-        while not self._pieces:
+        while not self._body:
             self._raise_failure()
             if self._over:
                 raise StopAsyncIteration
             await self._wait(self.patience.idle)
-        piece, size = self._pieces.popleft()
-        self._consumed(size)
-        return piece
+        return self._read()
 
     async def aclose(self) -> None:
         """End the stream unless the answer is whole; then it has long ended."""
@@ -162,7 +158,7 @@ class Exchange(IncomingResponse, Streamed):
             self._consumed(size)
             self._break("its body is longer than its head says")
         elif piece:
-            self._pieces.append((piece, size))
+            self._keep(piece, size)
             self._wake()
         else:
             self._consumed(size)
@@ -282,10 +278,24 @@ class Exchange(IncomingResponse, Streamed):
             self.malformed(reason)
             connection.give_up(self._stream, PROTOCOL_ERROR)
 
-    def _discard(self) -> None:
-        size = sum(size for _, size in self._pieces)
-        self._pieces.clear()
+    def _keep(self, piece: bytes, size: int) -> None:
+        """Join it to what waits, or frames of one byte would weigh a hundred times what they carry."""
+        self._unread += size
+        if not self._body:
+            self._body = piece
+            return
+        if isinstance(self._body, bytes):
+            self._body = bytearray(self._body)
+        self._body += piece
+
+    def _read(self) -> bytes:
+        body, size = bytes(self._body), self._unread
+        self._body, self._unread = b"", 0
         self._consumed(size)
+        return body
+
+    def _discard(self) -> None:
+        self._read()
 
     def _consumed(self, size: int) -> None:
         if size and self._source is not None:

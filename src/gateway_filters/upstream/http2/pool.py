@@ -207,7 +207,8 @@ class Pool(Keeper):
     # New connections
 
     def _may_dial(self) -> bool:
-        return len(self._open) + len(self._dialling) < self._limit
+        # Who allows no streams allows none on another connection either, and would be connected to without end.
+        return len(self._open) + len(self._dialling) < self._limit and not any(each.barred for each in self._open)
 
     def _dial_for_waiters(self) -> None:
         while len(self._waiting) > len(self._dialling) * self._streams and self._may_dial():

@@ -17,6 +17,7 @@ from gateway_filters.filters.header_modifier import RequestHeaderModifier, Respo
 from gateway_filters.filters.host_rewrite import HostFromHeader, HostFromPath
 from gateway_filters.filters.jwt_auth import JWTAuth, JWTProvider
 from gateway_filters.filters.places import InCookie, InHeader, InQuery
+from gateway_filters.filters.query_param_modifier import QueryParamModifier
 from gateway_filters.filters.request_redirect import RequestRedirect
 from gateway_filters.filters.url_rewrite import (
     ReplaceFullPath,
@@ -43,6 +44,7 @@ __all__ = [
     "JWTAuth",
     "JWTProvider",
     "Operation",
+    "QueryParamModifier",
     "Refusal",
     "ReplaceFullPath",
     "ReplacePrefixMatch",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest, member
+from written_cases import CREDENTIAL_KEY, LISTENER_PORT, Case, Manifest, all_filters, member
 
 _TYPE = "type.googleapis.com/envoy."
 _INJECTOR = "envoy.filters.http.credential_injector/"
@@ -80,7 +80,7 @@ def extension(case: Case, rule: Manifest) -> Manifest:
 
 
 def _named(case: Case, rule: Manifest) -> dict[str, Manifest]:
-    names = [each["extensionRef"]["name"] for each in rule["filters"] if each["type"] == "ExtensionRef"]
+    names = [each["extensionRef"]["name"] for each in all_filters(rule) if each["type"] == "ExtensionRef"]
     return {each["kind"]: each for each in case.others if each["metadata"]["name"] in names}
 
 
@@ -93,7 +93,7 @@ def _injections(case: Case) -> Iterator[tuple[str, Manifest, str]]:
 
 
 def _filter_of(rule: Manifest) -> str:
-    return next(each["extensionRef"]["name"] for each in rule["filters"] if each["type"] == "ExtensionRef")
+    return next(each["extensionRef"]["name"] for each in all_filters(rule) if each["type"] == "ExtensionRef")
 
 
 def _injector(name: str, spec: Manifest) -> dict[str, Any]:

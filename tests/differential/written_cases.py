@@ -83,10 +83,15 @@ class Case:
         return next(each for route in self.routes for each in route["spec"]["rules"] if each["name"] == name)
 
 
+def all_filters(rule: Manifest) -> list[Manifest]:
+    """The filters of the rule, and behind them those of its only backendRef."""
+    return [*rule["filters"], *(each for ref in rule.get("backendRefs", ()) for each in ref.get("filters", ()))]
+
+
 def member(rule: Manifest | None, kind: str) -> Manifest:
     """What the rule's filter of type ``kind`` holds; empty without one."""
     name = {"URLRewrite": "urlRewrite", "CORS": "cors"}.get(kind, kind[0].lower() + kind[1:])
-    filters: list[Manifest] = [] if rule is None else rule["filters"]
+    filters = [] if rule is None else all_filters(rule)
     nothing: Manifest = {}
     return next((each[name] for each in filters if each["type"] == kind), nothing)
 
@@ -174,6 +179,9 @@ def _cors(draw: st.DrawFn) -> Manifest:
     )
 
 
+_BACKEND = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "upstream"}
+
+
 @st.composite
 def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
     matches = draw(st.lists(_match(), min_size=1, max_size=2))
@@ -191,11 +199,23 @@ def _rule(draw: st.DrawFn) -> tuple[Manifest, list[Manifest]]:
     elif other and available(other):
         filters.append({"type": other, "requestRedirect": draw(_redirect(prefixed))})
     objects: list[Manifest] = draw(_extension(rewriting=other != "")) if other != "RequestRedirect" else []
-    backend = {"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "upstream"}
-    rule: Manifest = {"matches": matches, "filters": draw(st.permutations(filters)), "backendRefs": [backend]}
+    rule: Manifest = {"matches": matches, "filters": draw(st.permutations(filters)), "backendRefs": [_BACKEND]}
     if other == "RequestRedirect" and available(other):
         del rule["backendRefs"]
     return rule, objects
+
+
+@st.composite
+def _some_on_the_backend(draw: st.DrawFn, rule: Manifest) -> None:
+    """The last filters of a rule stand on its backendRef instead, now and then: with one backend it is the same."""
+    filters: list[Manifest] = rule["filters"]
+    if draw(st.sampled_from((True, *[False] * 3))):
+        kept = draw(st.integers(0, len(filters)))
+        # A redirect answers where it stands, and only on a backendRef may there be a backend beside it.
+        redirected = next((at for at, each in enumerate(filters) if each["type"] == "RequestRedirect"), kept)
+        kept = min(kept, redirected)
+        rule["backendRefs"] = [{**_BACKEND, "filters": filters[kept:]}]
+        rule["filters"] = filters[:kept]
 
 
 @st.composite
@@ -259,6 +279,8 @@ def _route(draw: st.DrawFn, name: str) -> tuple[Manifest, list[Manifest]]:
         if objects:
             ref = {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": key}
             rule["filters"] = [*rule["filters"], {"type": "ExtensionRef", "extensionRef": ref}]
+        if not any("matches" in each.get("spec", ()) for each in objects):
+            draw(_some_on_the_backend(rule))
         others += json.loads(json.dumps(objects).replace("KEY", key))
         rules.append({"name": key, **rule})
     spec: Manifest = {"parentRefs": [{"name": "gateway", "sectionName": "NAME"}], "rules": rules}

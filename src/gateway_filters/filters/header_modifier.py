@@ -105,4 +105,4 @@ def _refuse_repeated(replaced: list[bytes], added: set[bytes], removed: tuple[by
     names = [*replaced, *added, *set(removed)]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigurationError(f"header {name.decode()!r} stands in more than one action")
+            raise ConfigurationError(f"header {name.decode()!r} stands twice among what is set, added and removed")

@@ -12,6 +12,8 @@ from benchmarks.traffic import AUTHORIZATION, HOSTNAME, REWRITTEN
 _RULES = 16
 """As many as an HTTPRoute may have."""
 _GROUP = "gateway.envoyproxy.io"
+_SECRET = "bailian-credential"
+"""The name that the reference gateway looks for."""
 
 
 def write_manifests(setting: Setting, port: int, folder: Path) -> Path:
@@ -28,12 +30,12 @@ def _documents(setting: Setting, port: int) -> Iterator[dict[str, Any]]:
     yield _object(
         "gateway.networking.k8s.io/v1", "Gateway", "gateway", {"gatewayClassName": "any", "listeners": [listener]}
     )
-    credential = {"overwrite": True, "credential": {"valueRef": {"name": "key"}}}
+    credential = {"overwrite": True, "credential": {"valueRef": {"name": _SECRET}}}
     yield _object(f"{_GROUP}/v1alpha1", "HTTPRouteFilter", "credential", {"credentialInjection": credential})
     yield {
         "apiVersion": "v1",
         "kind": "Secret",
-        "metadata": {"name": "key"},
+        "metadata": {"name": _SECRET},
         "data": {"credential": base64.b64encode(AUTHORIZATION.encode()).decode()},
     }
     endpoint = {"ip": {"address": "127.0.0.1", "port": setting.port}}

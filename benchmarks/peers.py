@@ -55,12 +55,12 @@ def _present() -> None:
 def _uvicorn(app: str, port: int, python: str = sys.executable) -> list[str]:
     # scripts/run's flags; no access log, for any of the apps.
     flags = ("--no-server-header", "--no-date-header", "--no-access-log", "--log-level", "warning", "--backlog", "2048")
-    return [python, "-m", "uvicorn", f"benchmarks.apps.{app}:app", "--port", str(port), *flags]
+    return [python, "-m", "uvicorn", f"{app}:app", "--port", str(port), *flags]
 
 
 def _ours(setting: Setting, port: int, folder: Path) -> Start:
     manifests = write_manifests(setting, port, folder)
-    return Start(_uvicorn("ours", port), {"BENCHMARK_MANIFESTS": str(manifests)})
+    return Start(_uvicorn("reference_app", port), {"GATEWAY_FILTERS_MANIFESTS": str(manifests)})
 
 
 def _ours_run(setting: Setting, port: int, folder: Path) -> Start:
@@ -68,17 +68,17 @@ def _ours_run(setting: Setting, port: int, folder: Path) -> Start:
 
 
 def _hello(_setting: Setting, port: int, _folder: Path) -> Start:
-    return Start(_uvicorn("hello", port))
+    return Start(_uvicorn("benchmarks.apps.hello", port))
 
 
 def _naive(setting: Setting, port: int, _folder: Path) -> Start:
-    return Start(_uvicorn("naive", port), {"BENCHMARK_UPSTREAM": f"http://127.0.0.1:{setting.port}"})
+    return Start(_uvicorn("benchmarks.apps.naive", port), {"BENCHMARK_UPSTREAM": f"http://127.0.0.1:{setting.port}"})
 
 
 def _naive_aiohttp(setting: Setting, port: int, _folder: Path) -> Start:
     settings = {"BENCHMARK_UPSTREAM": f"http://127.0.0.1:{setting.port}", "BENCHMARK_CLIENT": "aiohttp"}
     python = sys.executable if find_spec("httpx_aiohttp") else str(_OTHER / "python")
-    return Start(_uvicorn("naive", port, python), settings)
+    return Start(_uvicorn("benchmarks.apps.naive", port, python), settings)
 
 
 def _aiohttp_missing() -> str | None:

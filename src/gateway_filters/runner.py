@@ -24,7 +24,7 @@ from gateway_filters.serving import Serving, Snapshot
 from gateway_filters.watching import changes
 
 _log = logging.getLogger("gateway_filters.run")
-_COLLECT = (10_000, 20, 20)
+_COLLECT = (50_000, 20, 20)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _RETRY_SECONDS = 1.0

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-_MOMENT = 0.025
+_MOMENT = 0.01
 
 
 class Watchable(Protocol):
@@ -15,7 +15,7 @@ class Watchable(Protocol):
 
 
 class Departures:
-    """Tells exchanges to watch their clients when they are one to two moments (25 ms) old.
+    """Tells exchanges to watch their clients when they are one to two moments (10 ms) old.
 
     Most are over by then, and have paid for no task. One timer serves all exchanges of an event loop, and none
     runs while there are none.

@@ -1,0 +1,15 @@
+"""All scenarios, in the order of the page."""
+
+from soak.aborts import DEPARTURES, LEAKS
+from soak.changes import CHANGES
+from soak.memory import MEMORY
+from soak.mixups import MIXUPS
+from soak.posts import POSTS
+from soak.scenario import Scenario
+from soak.slow_clients import SLOW_CLIENTS
+from soak.truncation import TRUNCATION
+
+_ALL = (CHANGES, LEAKS, DEPARTURES, MEMORY, TRUNCATION, POSTS, MIXUPS, SLOW_CLIENTS)
+
+SCENARIOS: dict[str, Scenario] = {each.name: each for each in _ALL}
+"""By name."""

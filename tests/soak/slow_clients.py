@@ -1,0 +1,143 @@
+"""Thousands of clients that take their time, and somebody beside them who does not."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from soak import objects
+from soak.caller import Caller, Heard, request
+from soak.crowd import Crowd
+from soak.origin import Asked, Origin, Visit, closing
+from soak.scenario import Outcome, Scenario, faults, percentile
+from soak.subject import running
+
+_RATE = 50
+_LARGE = b"x" * 1_000_000
+_HEAD = b"GET /large HTTP/1.1\r\nhost: gateway.example\r\nx-slow: "
+_LEAST_P99 = 0.01  # below this a ratio says more of the machine than of the gateway
+
+
+async def _slow_head(port: int, stop: asyncio.Event) -> bool:
+    """A head byte by byte; whether it was ended."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with suppress(OSError):
+        writer.write(_HEAD)
+        while not stop.is_set() and not reader.at_eof():
+            writer.write(b"x")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reader.read(4096), 1)
+    writer.close()
+    return reader.at_eof()
+
+
+async def _slow_body(port: int, stop: asyncio.Event) -> bool:
+    """A body byte by byte."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with suppress(OSError):
+        writer.write(b"POST /upload HTTP/1.1\r\nhost: gateway.example\r\ncontent-length: 1000000\r\n\r\n")
+        while not stop.is_set():
+            writer.write(b"x")
+            await asyncio.sleep(1)
+    writer.close()
+    return reader.at_eof()
+
+
+async def _slow_reader(port: int, stop: asyncio.Event) -> bool:
+    """An answer byte by byte."""
+    loop = asyncio.get_running_loop()
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.setblocking(False)
+        await loop.sock_connect(client, ("127.0.0.1", port))
+        await loop.sock_sendall(client, request("GET", "/large"))
+        with suppress(OSError):
+            while not stop.is_set():
+                await loop.sock_recv(client, 1)
+                await asyncio.sleep(1)
+    return False
+
+
+_Behaviour = Callable[[int, asyncio.Event], Awaitable[bool]]
+_SLOW: tuple[_Behaviour, ...] = (_slow_head, _slow_body, _slow_reader)
+
+
+async def _late(seconds: float, behave: _Behaviour, port: int, stop: asyncio.Event) -> bool:
+    await asyncio.sleep(seconds)
+    return await behave(port, stop)
+
+
+class _Bystander:
+    """Somebody who asks 50 times a second."""
+
+    def __init__(self, port: int) -> None:
+        self.failed = self.asked = 0
+        self._seconds = list[float]()
+        self._crowd = Crowd(port, lambda _: request("GET", "/small"), self._judge, connections=5)
+
+    async def p99(self, seconds: float) -> float:
+        """Ask for so long."""
+        self._seconds.clear()
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, stop.set)
+        self.asked += await self._crowd.keep_asking(_RATE, stop)
+        return percentile(self._seconds, 0.99)
+
+    def _judge(self, _: int, heard: Heard) -> None:
+        self.failed += not (heard.whole and heard.status == 200)
+        self._seconds.append(heard.seconds)
+
+
+async def run(size: int, folder: Path) -> Outcome:
+    """A third of ``size`` each: heads, bodies and readers of a byte a second, for longer than heads may take."""
+    origin = Origin(_answer, eager=True)
+    await origin.open()
+    manifests = objects.text(objects.entrance(), objects.backend("b", origin.port), objects.route("r", "/", "b"))
+    # Short, nobody waits for a head to be let go, and no latency is judged: it would be that of a busy machine.
+    long = size >= 500
+    seconds = 20.0 if long else 1.0
+    stop = asyncio.Event()
+    with closing(origin):
+        async with running(folder, manifests) as subject:
+            bystander = _Bystander(subject.port)
+            alone = await bystander.p99(seconds)
+            slow = [asyncio.create_task(_late(n / 200, _SLOW[n % 3], subject.port, stop)) for n in range(size)]
+            beside = await bystander.p99(seconds + size / 200)
+            stop.set()
+            ended = await asyncio.gather(*slow, return_exceptions=True)
+            refused = sum(isinstance(each, BaseException) for each in ended)
+            caller = await Caller.to(subject.port)
+            last = await caller.ask(request("GET", "/small"))
+            caller.leave()
+    most = 3 * max(alone, _LEAST_P99)
+    heads = sum(each is True for each in ended[::3])
+    let_go = f"; {heads:,} of {len(ended[::3]):,} slow heads were let go" if long else ""
+    return Outcome(
+        f"{bystander.failed:,} of {bystander.asked:,} requests beside them failed; p99 {alone * 1000:.1f} ms alone, "
+        f"{beside * 1000:.1f} ms beside them{let_go}",
+        faults(
+            [
+                (not bystander.failed and last.whole, f"{bystander.failed} requests failed"),
+                (beside < most or not long, f"the p99 rose to {beside * 1000:.1f} ms"),
+                (not refused, f"{refused} slow clients could not connect"),
+                (not long or heads == len(ended[::3]), f"{heads} slow heads were let go"),
+            ]
+        ),
+    )
+
+
+def _answer(visit: Visit, asked: Asked) -> None:
+    if asked.target == b"/upload":
+        return
+    visit.answer(_LARGE if asked.target == b"/large" else b"small")
+
+
+SLOW_CLIENTS = Scenario(
+    "slow-clients",
+    "bystanders are not touched: no failure, p99 below three times theirs",
+    "slow clients",
+    2_000,
+    60,
+    run,
+)

@@ -7,6 +7,8 @@ os.environ["GATEWAY_FILTERS_FINGERPRINT_KEY"] = "the key of the examples"
 
 import pytest
 
+pytest_plugins = ["canary", "pytester"]
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

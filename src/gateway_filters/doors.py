@@ -6,22 +6,21 @@ from collections.abc import Iterable
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
-from gateway_filters.http2 import Http2Limits
 from gateway_filters.routing import Listener, Socket, by_socket
 from gateway_filters.serving import Serving
-from gateway_filters.sockets import Door, TakenError, bind, open_door
+from gateway_filters.sockets import Door, ServerLimits, TakenError, bind, open_door
 
 
 class Doors:
     """Opens and closes the sockets that ``serving`` is reached at.
 
-    ``http2`` are the limits of connections that speak HTTP/2, ``drain`` is how many seconds requests that are being
+    ``limits`` are those of connections, ``drain`` is how many seconds requests that are being
     answered have when their door is closed.
     """
 
-    def __init__(self, serving: Serving, http2: Http2Limits, *, drain: int) -> None:
+    def __init__(self, serving: Serving, limits: ServerLimits, *, drain: int) -> None:
         self._serving = serving
-        self._http2 = http2
+        self._limits = limits
         self._drain = drain
         self._open: dict[Socket, Door] = {}
         self._shown: dict[Socket, list[Listener]] = {}
@@ -73,7 +72,7 @@ class Doors:
         if door is None:
             tls = FrontendTLS(listeners) if listeners[0].protocol == "HTTPS" else None
             bound = self._kept.pop(place, None) or bind(place)
-            self._open[place] = await open_door(bound, self._serving.at(place), tls, self._http2, drain=self._drain)
+            self._open[place] = await open_door(bound, self._serving.at(place), tls, self._limits, drain=self._drain)
         elif door.tls is not None and not _same(listeners, self._shown[place]):
             door.show(listeners)
         self._shown[place] = listeners

@@ -72,7 +72,7 @@ class Negotiation(asyncio.Protocol):
             self._hand_over(http2=False)  # where it is refused, in words that more clients know
         else:
             connections.add(self)
-            self._wait(self._limits.idle_seconds)
+            self._wait(min(self._limits.idle_seconds, self._watch.limits.keep_alive))
 
     def data_received(self, data: bytes) -> None:
         """Choose, as soon as the bytes leave one choice."""
@@ -82,7 +82,7 @@ class Negotiation(asyncio.Protocol):
             self._hand_over(http2=self._seen.startswith(PREFACE)).data_received(self._seen)
         elif first:
             self._timer.cancel()
-            self._wait(self._limits.head_seconds)
+            self._wait(min(self._limits.head_seconds, self._watch.limits.head_seconds))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It waits no longer."""

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
+from gateway_filters.http1.limits import Limits
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.negotiation import Negotiation
 from gateway_filters.routing import Listener
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 _BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """What clients of a process may take, in either protocol; ``http1`` has the limits on connections of both."""
+
+    http1: Limits = field(default_factory=Limits)
+    http2: Http2Limits = field(default_factory=Http2Limits)
 
 
 class TakenError(ConfigurationError):
@@ -66,15 +76,15 @@ class Door:
 
 
 async def open_door(
-    bound: socket.socket, app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, *, drain: int
+    bound: socket.socket, app: ASGIApp, tls: FrontendTLS | None, limits: ServerLimits, *, drain: int
 ) -> Door:
     """Serve ``app`` at a socket that is bound, over TLS where ``tls`` is given.
 
-    HTTP/1.1 and, within the limits of ``http2``, HTTP/2: as TLS agrees, or as a client's first bytes show. When the
+    HTTP/1.1 and HTTP/2, within their ``limits``: as TLS agrees, or as a client's first bytes show. When the
     door is closed, requests that are being answered have ``drain`` seconds more. Raises ``ConfigurationError`` when
     uvicorn is not installed.
     """
-    server = _server(app, tls, http2, drain)
+    server = _server(app, tls, limits, drain)
     await server.startup(sockets=[bound])
     address, port = bound.getsockname()[:2]
     host = f"[{address}]" if ":" in address else address
@@ -97,7 +107,7 @@ def bind(place: tuple[str, int]) -> socket.socket:
     return bound
 
 
-def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, drain: int) -> "Server":
+def _server(app: ASGIApp, tls: FrontendTLS | None, limits: ServerLimits, drain: int) -> "Server":
     try:
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
 
@@ -105,8 +115,8 @@ def _server(app: ASGIApp, tls: FrontendTLS | None, http2: Http2Limits, drain: in
         from gateway_filters.http1.websocket import GatewayWebSocket  # noqa: PLC0415 - needs the extra
     except ImportError:
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
-    watch = Watch()
-    speaking = partial(Negotiation, partial(GatewayProtocol, watch=watch), http2, watch)
+    watch = Watch(limits.http1)
+    speaking = partial(Negotiation, partial(GatewayProtocol, watch=watch), limits.http2, watch)
     config = Config(
         app,
         http=cast("type[asyncio.Protocol]", speaking),

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+import canary
 from gateway_filters.cli import main
 
-KEY = "Bearer sk-not-a-real-key"
+KEY = f"Bearer {canary.KEY}"
 """What the Secret of ``gateway_api.manifests`` holds, in base64 there."""
 
 ENCODED = "QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5"

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+import canary
+from canary import KEY
+
 HERE = Path(__file__).parent
 SEED = HERE / "seed"
-KEY = "sk-not-a-real-key"
-CREDENTIAL = b"Bearer sk-not-a-real-key"
+CREDENTIAL = b"Bearer " + KEY.encode()
 _ENCODED = "QmVhcmVyIHNrLW5vdC1hLXJlYWwta2V5"
 _RUNNING = re.compile(r"Uvicorn running on http://127\.0\.0\.1:(\d+)")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
@@ -78,6 +80,7 @@ class GatewayProcess:
         assert code in (0, -signal.SIGTERM), self.stderr
         output = self.stderr + self._stdout.read_text(errors="replace")
         assert [secret for secret in self._secrets if secret in output] == []
+        canary.look(output, "what uvicorn printed")
         assert [complaint for complaint in _COMPLAINTS if complaint in output] == []
         assert "Application shutdown complete" in output
 

@@ -9,7 +9,7 @@ from gateway_filters.message.headers import Headers
 from gateway_filters.message.secret import Secret, SecretSource
 from gateway_filters.secrets import MemorySecret, MissingSecret
 
-VALUE = "Bearer sk-live-0123456789abcdef"
+VALUE = "Bearer sk-live-not-a-real-key"
 SENT = VALUE.encode()
 
 

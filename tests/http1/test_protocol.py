@@ -351,8 +351,6 @@ async def test_a_client_that_does_not_read_is_let_go() -> None:
         pytest.param(GET[:-2] + b"X: " + b"y" * 70_000, Limits(), 431, id="a head that does not end"),
         pytest.param(GET[:-2] + b"X: y\r\n" * 100 + b"\r\n", Limits(), 431, id="too many fields"),
         pytest.param(GET[:-2] + b"X: y\r\n" * 5 + b"\r\n", Limits(fields=3), 431, id="too many fields of a plain one"),
-        pytest.param(b"", Limits(connections=0), 503, id="one connection too many"),
-        pytest.param(b"", Limits(connections_of_peer=0), 503, id="one connection of a peer too many"),
     ],
 )
 async def test_too_much_is_refused(request_: bytes, limits: Limits, status: int) -> None:
@@ -365,6 +363,16 @@ async def test_too_much_is_refused(request_: bytes, limits: Limits, status: int)
     answer = body_of(got)
     assert isinstance(answer, dict)
     assert set(answer["error"]) == {"message", "type", "param", "code", "request_id"}  # pyright: ignore[reportUnknownArgumentType]
+
+
+@pytest.mark.parametrize("limits", [Limits(connections=1), Limits(connections_of_peer=1)], ids=["all", "of a peer"])
+async def test_a_connection_too_many(limits: Limits) -> None:
+    """It is told, and the one before goes on."""
+    async with serving(echo, limits) as server:
+        first, second = await server.client(), await server.client()
+        assert (await second.rest()).startswith(b"HTTP/1.1 503 ")
+        first.send(GET)
+        assert (await first.answer()).startswith(b"HTTP/1.1 200")
 
 
 async def test_peers_are_counted_while_they_are_there() -> None:

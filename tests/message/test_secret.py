@@ -23,7 +23,7 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.message.secret import FINGERPRINT_KEY, Secret, fingerprint
 
 QUICK = settings(derandomize=True, max_examples=50, deadline=None)
-VALUE = "sk-live-0123456789abcdef"
+VALUE = "sk-live-not-a-real-key"
 LONGEST = 8 * 1024
 
 

@@ -1,17 +1,21 @@
 """A real ``gateway-filters run`` process, and a small upstream to send requests to."""
 
 import http.client
+import os
 import queue
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import canary
 
 # Longer than any busy machine takes: a client that gave up would let the gateway end in peace.
 PATIENCE = 50.0
@@ -78,8 +82,11 @@ class RunningGateway:
     """The process; ``ready`` is the line that it printed once it served."""
 
     def __init__(self, *arguments: str, before: Sequence[str] = ()) -> None:
-        command = [*before, sys.executable, "-m", "gateway_filters", "run", *arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        # What it has to say at DEBUG is for nobody but the canary.
+        self._talk = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115 - closed when the process has ended
+        command = [*before, sys.executable, str(Path(__file__).with_name("talkative.py")), "run", *arguments]
+        told = {**os.environ, "TALKATIVE": self._talk.name}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
         self._lines: queue.Queue[str] = queue.Queue()
         self._seen: list[str] = []
         self._reader = threading.Thread(target=self._read)
@@ -107,7 +114,11 @@ class RunningGateway:
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
             stream.close()
-        return code, "".join(self._seen)
+        with self._talk as talk:
+            canary.look(talk.read().decode(errors="replace"), "what run has to say at DEBUG")
+        log = "".join(self._seen)
+        canary.look(log, "what run has logged")
+        return code, log
 
     def _read(self) -> None:
         assert self.process.stderr is not None

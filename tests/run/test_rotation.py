@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from canary import KEY
 from gateway_filters.message.secret import Secret
 from run.clients import Clients
 from run.gateway_run import NamedServer, backend, documents, eventually, free_port, gateway, get, route, running
@@ -135,3 +136,13 @@ def test_a_secret_manifest_that_is_taken_away_is_not_sent(folder: Path, one: Nam
         assert get(port, "/") == (200, "one Bearer key-1")
         (folder / "secret.yaml").unlink()
         eventually(lambda: get(port, "/")[0] == 503, SOON)
+
+
+def test_a_key_that_comes_back_is_told_nobody(folder: Path, one: NamedServer) -> None:
+    """The upstream echoes it: the answer is withheld; at its process's end all that was logged is searched."""
+    port = free_port()
+    (folder / "all.yaml").write_text(manifests(port, one))
+    with running(folder, *secret_in_place(folder.parent, f"Bearer {KEY}")) as process:
+        eventually(lambda: get(port, "/")[0] == 502, SOON)
+        _, log = process.stop()
+    assert "carries the injected credential" in log

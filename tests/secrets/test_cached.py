@@ -12,7 +12,7 @@ from gateway_filters.errors import SecretRevoked, SecretUnavailable
 from gateway_filters.message.secret import Secret
 from gateway_filters.secrets import CachedSecret
 
-URL = "https://vault.example/v1?token=sk-live-0123456789abcdef"
+URL = "https://vault.example/v1?token=sk-live-not-a-real-key"
 
 
 class _Clock:
@@ -258,6 +258,6 @@ async def test_a_fetch_that_nobody_waits_for_is_still_of_use() -> None:
 
 async def test_no_text_of_the_source_shows_the_secret() -> None:
     """The source's repr does not show what it has fetched."""
-    source = CachedSecret(_Remote("sk-live-0123456789abcdef").fetch)
+    source = CachedSecret(_Remote("sk-live-not-a-real-key").fetch)
     await source.prepare()
     assert "sk-live" not in f"{source!r} {source}"

@@ -17,7 +17,7 @@ from gateway_filters.message.secret import Secret, SecretState
 from gateway_filters.secrets import DirectorySecret
 from tracebacks import told_by
 
-VALUE = "sk-live-0123456789abcdef"
+VALUE = "sk-live-not-a-real-key"
 
 
 def _printed(error: BaseException) -> str:

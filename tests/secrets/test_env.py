@@ -9,7 +9,7 @@ from gateway_filters.errors import ConfigurationError, SecretUnavailable
 from gateway_filters.secrets import EnvSecret
 
 NAME = "GATEWAY_FILTERS_TEST_KEY"
-VALUE = "sk-live-0123456789abcdef"
+VALUE = "sk-live-not-a-real-key"
 
 
 @pytest.fixture(autouse=True)

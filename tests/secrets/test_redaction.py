@@ -39,7 +39,7 @@ from gateway_filters.routing import WeightedBackend
 from gateway_filters.secrets.last_good import LastGood
 from tracebacks import told_by
 
-VALUE = "sk-live-0123456789abcdef"
+VALUE = "sk-live-not-a-real-key"
 BAD = f"{VALUE}\nx: y"
 
 

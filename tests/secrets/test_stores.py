@@ -19,7 +19,7 @@ from gateway_filters.secrets import (
 )
 from tracebacks import told_by
 
-VALUE = "sk-live-0123456789abcdef"
+VALUE = "sk-live-not-a-real-key"
 
 
 def _printed(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from canary import KEY
 from soak import objects
 from soak.caller import Heard, request
 from soak.crowd import Crowd
@@ -29,7 +30,7 @@ async def run(size: int, folder: Path) -> Outcome:
         objects.backend("b", origin.port),
         objects.route("r", "/v1", "b", replacement="/compatible-mode/v1", key="one"),
         objects.injector("one"),
-        *objects.secrets([("one", "Bearer a-key-of-nobody")]),
+        *objects.secrets([("one", f"Bearer {KEY}")]),
     )
     asked = request("POST", "/v1/chat/completions", "content-type: application/json", body=_QUESTION)
     with closing(origin):

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+from canary import KEY
 from soak import objects
 from soak.caller import Heard, request
 from soak.crowd import Crowd
@@ -38,7 +39,7 @@ def _poisons(number: bytes, body: bytes) -> list[tuple[bytes, bool]]:
 
 
 def _key(number: int) -> str:
-    return f"Bearer key-of-tenant-{number:02}-{'abcdefghij'[number % 10] * 24}"
+    return f"Bearer {KEY}-of-tenant-{number:02}"
 
 
 _KNOWN = {_key(number).encode(): number for number in range(_KEYS)}
@@ -104,7 +105,7 @@ async def run(size: int, folder: Path) -> Outcome:
     # Six of twelve poisons break their own answer; whoever else loses one was hurt by a neighbour.
     most = size / _POISONED
     return Outcome(
-        f"{kinds['mixed up']:,} were mixed up; {kinds['right']:,} right, {kinds['broken']:,} failed as their upstream did",
+        f"{kinds['mixed up']:,} were mixed up; {kinds['right']:,} were right, {kinds['broken']:,} failed upstream",
         faults(
             [
                 (not kinds["mixed up"], f"{kinds['mixed up']} were mixed up"),

@@ -22,26 +22,30 @@ _LEAST_P99 = 0.01  # below this a ratio says more of the machine than of the gat
 async def _slow_head(port: int, stop: asyncio.Event) -> bool:
     """A head byte by byte; whether it was ended."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    with suppress(OSError):
-        writer.write(_HEAD)
-        while not stop.is_set() and not reader.at_eof():
-            writer.write(b"x")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(reader.read(4096), 1)
+    let_go = False
+    writer.write(_HEAD)
+    while not stop.is_set() and not let_go:
+        writer.write(b"x")
+        try:
+            let_go = not await asyncio.wait_for(reader.read(4096), 1)
+        except TimeoutError:
+            continue
+        except OSError:
+            let_go = True
     writer.close()
-    return reader.at_eof()
+    return let_go
 
 
 async def _slow_body(port: int, stop: asyncio.Event) -> bool:
     """A body byte by byte."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
     with suppress(OSError):
         writer.write(b"POST /upload HTTP/1.1\r\nhost: gateway.example\r\ncontent-length: 1000000\r\n\r\n")
         while not stop.is_set():
             writer.write(b"x")
             await asyncio.sleep(1)
     writer.close()
-    return reader.at_eof()
+    return False
 
 
 async def _slow_reader(port: int, stop: asyncio.Event) -> bool:

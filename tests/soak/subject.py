@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import canary
+
 HERE = Path(__file__).parent
 
 
@@ -88,6 +90,7 @@ async def running(folder: Path, manifests: str, *arguments: str) -> AsyncGenerat
         if process.returncode is None:
             process.terminate()
         await asyncio.wait_for(process.wait(), 40)
+        canary.look((folder / "log").read_text(), "the log of the gateway")
 
 
 def free_port() -> int:

@@ -19,7 +19,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
         return await scenario.run(scenario.short, tmp_path_factory.mktemp(scenario.name))
 
     async def run_all() -> list[Outcome]:
-        return await asyncio.gather(*(run(each) for each in SCENARIOS.values()))
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(run(each)) for each in SCENARIOS.values()]
+        return [each.result() for each in running]
 
     return dict(zip(SCENARIOS, asyncio.run(run_all()), strict=True))
 

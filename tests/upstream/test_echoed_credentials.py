@@ -6,7 +6,7 @@ import pytest
 from asgi_driver import exchange, http_scope, json_error
 from gateway_filters import CredentialInjection, MemorySecret, Upstream, chain
 
-KEY = "sk-live-0123456789abcdef"
+KEY = "sk-live-not-a-real-key"
 
 
 def answering(answer: httpx.Response) -> httpx.MockTransport:

@@ -3,17 +3,14 @@
 import argparse
 import logging
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 
 from gateway_filters.asgi.dispatch import no_route
 from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
+from gateway_filters.cli.limits import add_limits, limits_of
 from gateway_filters.doors import Doors
-from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.status_file import StatusFile
-from gateway_filters.http2 import Http2Limits
 from gateway_filters.runner import Runner, run
 from gateway_filters.serving import Reached, Serving
 from gateway_filters.upstream import Clocks
@@ -30,13 +27,7 @@ def register(commands: Commands) -> None:
         help="serve routes that inject a credential to whoever reaches them, also beyond this machine",
     )
     parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
-    parser.add_argument(
-        "--http2",
-        action="append",
-        default=[],
-        metavar="LIMIT=NUMBER",
-        help="a limit of HTTP/2 connections, such as streams=200; may be given again",
-    )
+    add_limits(parser)
     parser.add_argument(
         "--drain", type=int, default=30, metavar="SECONDS", help="how long requests under way have at the end"
     )
@@ -58,20 +49,5 @@ def execute(options: argparse.Namespace) -> int:
     )
     serving = Serving(Reached(None, None, Clocks()), no_route)
     status = StatusFile(options.status, options.paths) if options.status else None
-    doors = Doors(serving, http2_limits(options.http2), drain=options.drain)
+    doors = Doors(serving, limits_of(options), drain=options.drain)
     return run(Runner(options.paths, controller, serving, doors, status))
-
-
-def http2_limits(given: Iterable[str]) -> Http2Limits:
-    """The limits with those that are ``given`` as ``name=number``; raises ``ConfigurationError`` for what is none."""
-    defaults: dict[str, float] = asdict(Http2Limits())
-    limits: dict[str, float] = {}
-    for text in given:
-        name, _, number = text.partition("=")
-        if name not in defaults:
-            raise ConfigurationError(f"--http2 {text}: the limits are {', '.join(defaults)}")
-        try:
-            limits[name] = type(defaults[name])(number)
-        except ValueError:
-            raise ConfigurationError(f"--http2 {text}: {number!r} is no number for {name}") from None
-    return Http2Limits(**limits)  # pyright: ignore[reportArgumentType] - each has the type of its field

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from gateway_filters.errors import ConfigurationError
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Limits of one server, seconds and bytes; None is no limit.
+    """Limits of one server, seconds and bytes; None is no limit. Raises ``ConfigurationError`` for one of 0 or less.
 
     ``head_seconds``: from a request's first byte to the end of its head, however it trickles in.
     ``head_bytes``, ``line_bytes``, ``fields``: size of a head, of its first line, number of its fields.
@@ -26,3 +28,9 @@ class Limits:
     keep_alive: float = 75.0
     connections: int = 10_000
     connections_of_peer: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"the HTTP/1.1 limit {name} of {value} must be above 0")

@@ -23,7 +23,7 @@ from gateway_filters.http1.head import Refused, check_head, settled
 from gateway_filters.http1.limits import Limits
 from gateway_filters.http1.refusal import refusal
 from gateway_filters.http1.scopes import Scopes
-from gateway_filters.http1.whole_request import WholeRequest, whole_request
+from gateway_filters.http1.whole_request import LONGEST_KNOWN, WholeRequest, whole_request
 from gateway_filters.serving import LISTENER
 from gateway_filters.upstream.clocks import NEVER, Sweep
 
@@ -91,6 +91,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._watch = watch or Watch()
         self._limits = self._watch.limits
         self._sweep = self._watch.sweep
+        # What is longer is the parser's, which looks at the length of each line.
+        short_lines = self._limits.line_bytes < LONGEST_KNOWN
+        self._most_at_once = self._limits.line_bytes if short_lines else self._limits.head_bytes
         self._read_by = self._write_by = NEVER
         self._head_bytes = self._head_size = self._body_bytes = 0
         self._body_since = 0.0
@@ -142,7 +145,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._held.append(data)
             self.flow.pause_reading()
             return
-        request = None if self._in_message or len(data) > self._limits.head_bytes else whole_request(data)
+        request = None if self._in_message or len(data) > self._most_at_once else whole_request(data)
         if request is None:
             self._parse(data)
         else:

@@ -10,7 +10,9 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 # Few lines are common; what clients send must not fill the memory, so longer ones are left to the parser.
-_LONGEST_KNOWN = 512
+LONGEST_KNOWN = 512
+"""The bytes of the longest line that is told here."""
+
 _MOST_FIELDS = 64
 _LONGEST_LENGTH = 18
 _METHODS = rb"GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS"
@@ -41,13 +43,13 @@ def whole_request(data: bytes) -> WholeRequest | None:
     if end < 0:
         return None
     first, *lines = data[:end].split(b"\r\n")
-    line = _plain_line(first) if len(first) <= _LONGEST_KNOWN else None
+    line = _plain_line(first) if len(first) <= LONGEST_KNOWN else None
     if line is None or len(lines) > _MOST_FIELDS:
         return None
     headers: list[tuple[bytes, bytes]] = []
     length = hosts = 0
     for each in lines:
-        known = _plain_field(each) if len(each) <= _LONGEST_KNOWN else None
+        known = _plain_field(each) if len(each) <= LONGEST_KNOWN else None
         if known is None:
             return None
         header, kind = known

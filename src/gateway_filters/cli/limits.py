@@ -1,0 +1,53 @@
+"""Limits as arguments: ``name=number``, each of the type of its field."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import TypeVar, get_args
+
+from gateway_filters.errors import ConfigurationError
+from gateway_filters.http1.limits import Limits
+from gateway_filters.http2 import Http2Limits
+from gateway_filters.sockets import ServerLimits
+
+_Kind = TypeVar("_Kind", Limits, Http2Limits)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add ``--http1`` and ``--http2``."""
+    for version, example in (("1", "body_bytes=10000000"), ("2", "streams=200")):
+        parser.add_argument(
+            f"--http{version}",
+            action="append",
+            default=[],
+            metavar="LIMIT=NUMBER",
+            help=f"a limit of HTTP/{version} connections, such as {example}; may be given again",
+        )
+
+
+def limits_of(options: argparse.Namespace) -> ServerLimits:
+    """The limits with those that are given; raises ``ConfigurationError`` for what is none."""
+    return ServerLimits(
+        changed(Limits, "--http1", options.http1),
+        changed(Http2Limits, "--http2", options.http2),
+    )
+
+
+def changed(kind: type[_Kind], option: str, given: Iterable[str]) -> _Kind:
+    """The defaults of ``kind`` with what is ``given`` as ``name=number``; raises ``ConfigurationError``."""
+    types = {each.name: _number(each.type) for each in fields(kind)}
+    values: dict[str, float] = asdict(kind())
+    for text in given:
+        name, _, number = text.partition("=")
+        if name not in types:
+            raise ConfigurationError(f"{option} {text}: the limits are {', '.join(types)}")
+        try:
+            values[name] = types[name](number)
+        except ValueError:
+            raise ConfigurationError(f"{option} {text}: {number!r} is no number for {name}") from None
+    return kind(**values)  # pyright: ignore[reportArgumentType] - each has the type of its field
+
+
+def _number(of: object) -> type[int] | type[float]:
+    """``int`` or ``float``; where a limit may be none, too."""
+    return float if float in (of, *get_args(of)) else int

@@ -29,6 +29,7 @@ FLOORS = {
     "frontend_tls": 5,
     "http1": 6,
     "negotiation": 7,
+    "watchdog": 7,
     "watching": 7,
     "sockets": 8,
     "doors": 9,

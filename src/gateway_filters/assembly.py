@@ -1,7 +1,7 @@
 """Routes and upstreams become one ASGI app. The only place that wires, and the order of steps with reasons.
 
-failures( dispatch( deadline( steps of the rule -> retry( attempt( weighted choice -> steps of the backend ->
-credentials -> upstream )))))
+failures( dispatch( stream errors( deadline( steps of the rule -> retry( attempt( weighted choice ->
+steps of the backend -> credentials -> upstream ))))))
 
 where the steps of a rule, and in the same way those of a backend, are
 
@@ -39,6 +39,7 @@ from starlette.types import ASGIApp
 from gateway_filters.asgi.choice import WeightedChoice
 from gateway_filters.asgi.deadline import Deadline
 from gateway_filters.asgi.dispatch import Dispatch
+from gateway_filters.asgi.events import EventErrors
 from gateway_filters.asgi.external_auth import ExternallyAuthorized
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.fallback import FirstConnected
@@ -108,7 +109,8 @@ def route_app(route: Route, upstreams: Upstreams, keys: Keys | None = None) -> A
         keys = keys or partial(fetched_keys, upstreams=upstreams)
         route = replace(route, security=route.security.with_keys(keys))
     app = _stepped(route, _tried(route, upstreams), upstreams)
-    return Deadline(app, route.timeouts.request) if route.timeouts.request else app
+    app = Deadline(app, route.timeouts.request) if route.timeouts.request else app
+    return EventErrors(app) if route.stream_errors else app
 
 
 def fetched_keys(remote: RemoteJWKS, upstreams: Upstreams) -> FetchedKeys:

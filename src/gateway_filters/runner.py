@@ -21,6 +21,7 @@ from gateway_filters.gateway_api.status_file import StatusFile
 from gateway_filters.gateway_api.translation import Problem
 from gateway_filters.routing import Socket, by_socket
 from gateway_filters.serving import Serving, Snapshot
+from gateway_filters.watchdog import Watchdog
 from gateway_filters.watching import changes
 
 _log = logging.getLogger("gateway_filters.run")
@@ -68,6 +69,7 @@ class Runner:
         stop = _stop_event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
         tasks = {asyncio.create_task(each) for each in (stop.wait(), self._follow(ready))}
+        watchdog = Watchdog()
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -78,6 +80,7 @@ class Runner:
             await asyncio.wait(tasks)
             answered = await self._doors.close()
             await self._serving.aclose()
+            watchdog.close()
         return answered
 
     async def _follow(self, ready: Callable[[str], None]) -> None:

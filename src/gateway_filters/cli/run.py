@@ -39,6 +39,7 @@ def execute(options: argparse.Namespace) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for noisy in ("httpx", "httpcore", "uvicorn", "watchfiles"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    _leave_no_core()
     controller = Controller(
         options.paths,
         secrets=secrets_of(options),
@@ -51,3 +52,12 @@ def execute(options: argparse.Namespace) -> int:
     status = StatusFile(options.status, options.paths) if options.status else None
     doors = Doors(serving, limits_of(options), drain=options.drain)
     return run(Runner(options.paths, controller, serving, doors, status))
+
+
+def _leave_no_core() -> None:
+    """A core file would hold every key."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))

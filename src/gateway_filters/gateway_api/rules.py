@@ -36,6 +36,9 @@ T = TypeVar("T")
 
 _MOST_GROUPS = 64
 
+STREAM_ERRORS = "gateway-filters/stream-errors"
+"""An annotation of HTTPRoutes (``openai``): streams of events that break off tell of the error first."""
+
 
 @dataclass
 class RuleView:
@@ -86,6 +89,7 @@ class RuleTranslator:
             timeouts=self._timeouts(),
             retry=self._retry(),
             session=self._session(),
+            stream_errors=self._stream_errors(),
         )
         self._credentials_go(view.route)
         return view
@@ -98,6 +102,12 @@ class RuleTranslator:
         for place, backend in in_plain_text(route):
             location = (*self._location, "backendRefs", place)
             self._context.advise(self._route, location, f"{WARNING}: {backend.name}")
+
+    def _stream_errors(self) -> bool:
+        written = self._route.metadata.annotations.get(STREAM_ERRORS)
+        if written not in (None, "openai"):
+            self._unsupported(("metadata", "annotations", STREAM_ERRORS), f"{written!r} is not known, openai is")
+        return written is not None
 
     def _session(self) -> SessionPersistence | None:
         site = self._site(*self._location)

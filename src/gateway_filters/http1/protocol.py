@@ -95,6 +95,7 @@ class GatewayProtocol(HttpToolsProtocol):
         short_lines = self._limits.line_bytes < LONGEST_KNOWN
         self._most_at_once = self._limits.line_bytes if short_lines else self._limits.head_bytes
         self._read_by = self._write_by = NEVER
+        # Of a message: all that came of it, what its fields are, what its body is.
         self._head_bytes = self._head_size = self._body_bytes = 0
         self._body_since = 0.0
         self._in_message = False
@@ -211,6 +212,13 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             if self._in_message and self._in_head and self._head_bytes > self._limits.head_bytes:
                 self._refuse(431, "a head over the limit")
+            elif self._in_message and not self._in_head and self._is_mostly_framing():
+                self._refuse(400, "more framing than body")
+
+    def _is_mostly_framing(self) -> bool:
+        """Whether chunks of a byte, their extensions or trailers make work without end (as in CVE-2023-39326)."""
+        framing = self._head_bytes - self._body_bytes
+        return framing > 2 * (self._limits.head_bytes + self._body_bytes)
 
     def on_message_begin(self) -> None:
         """A request begins, maybe behind another one."""

@@ -20,7 +20,7 @@ class Route:
     Precedence is over matches, so a rule with several matches is several routes. ``name`` says where the
     route comes from, ``hostname`` (lower case, ``*.`` for a wildcard, None for any) and ``match`` which
     requests it takes, ``filters`` run in order, and ``backends`` share the requests by weight. The rest is
-    what Gateway API gives a rule besides.
+    what Gateway API gives a rule besides; ``stream_errors``: streams of events that break off tell of it first.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Route:
     timeouts: Timeouts = field(default_factory=Timeouts)
     retry: Retry | None = None
     session: SessionPersistence | None = None
+    stream_errors: bool = False
 
     @property
     def precedence(self) -> tuple[tuple[int, ...], ...]:

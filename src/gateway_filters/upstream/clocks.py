@@ -1,6 +1,7 @@
 """Clocks without a timer for each wait: one look every so often (100 ms for the exchanges of a pool) at all of them.
 
-A wait costs one addition when it begins. It ends between nothing and two looks late, never early.
+A wait costs one addition when it begins. It ends between nothing and two looks late, never early. Where the process
+itself stood still, one look is left out: what has come meanwhile is to be read before anybody is given up.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from typing import Protocol
 from gateway_filters.upstream.transport import Clocks
 
 PERIOD = 0.1
+_STANDSTILL = 1.0
 NEVER = math.inf
 
 
@@ -67,9 +69,10 @@ class Sweep:
         return self.now + seconds + self._period
 
     def _look(self) -> None:
-        self.now = self.loop.time()
-        for each in tuple(self._watched):
-            each.check(self.now)
+        late, self.now = self.loop.time() - self.now > self._period + _STANDSTILL, self.loop.time()
+        if not late:
+            for each in tuple(self._watched):
+                each.check(self.now)
         self._resting = not self._watched
         if not self._resting:
             self.loop.call_later(self._period, self._look)

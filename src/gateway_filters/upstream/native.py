@@ -1,5 +1,6 @@
 """Our own HTTP/1.1 client: plain values in, plain values out, over one pool of connections to one origin."""
 
+import logging
 import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
 from gateway_filters.upstream.request_head import WireHead, framed
 from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
+
+_log = logging.getLogger("gateway_filters")
 
 _TRIES = 3
 
@@ -85,6 +88,8 @@ class NativeTransport(Transport):
             return await first.answered()
         except StaleConnection:
             if first.touched or not head.repeatable:
+                why = "its body is sent as it comes" if first.touched else "it may have been carried out"
+                _log.info("a request that a kept connection lost is not sent again: %s", why)
                 raise
         second = Exchange(self._name, sweep, patience, head)
         second.begin(await self._connection(pool, patience, fresh=True), data, pieces, head.framing)

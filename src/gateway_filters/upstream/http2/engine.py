@@ -7,9 +7,11 @@ Facts
   is shown the status alone; the fields as they came are judged by ``answer_fields``.
 - It answers each frame for a stream that we have reset with another RST_STREAM. Peers count those: one is enough.
 - What comes for such a stream is still counted against the connection's window, which h2 gives back by itself.
+- hpack logs header fields with their values at DEBUG, an injected ``x-api-key`` too: its logger is kept from that.
 - A peer may allow compression a memory of 4 GiB. More than ours is never used.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -34,6 +36,8 @@ from gateway_filters.upstream.http2.frames import (
 )
 from gateway_filters.upstream.http2.violation import PROTOCOL_ERROR, Violation
 from gateway_filters.upstream.response_head import MOST_BYTES
+
+logging.getLogger("hpack").setLevel(logging.WARNING)
 
 STREAMS = 100
 """How many streams we have at once on one connection, if the other side does not want fewer."""

@@ -3,7 +3,7 @@
 Facts
 - uvicorn pauses reading while a message waits for the app, waits for the client in ``send``, answers pings, sends
   its own every 20 seconds, and refuses messages over its limit with 1009.
-- It logs each handshake with its query, which may hold a credential.
+- It logs each handshake with its query, which may hold a credential; at DEBUG, below it, all fields and frames.
 - It writes a pong for each ping, also to a client that reads none of them.
 - Of a connection that was lost it says 1005, as if the client had closed without a code.
 - It takes a client for lost whose pong it does not read, since the app takes no message.
@@ -65,7 +65,8 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         watch: Watch | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.logger = _log
+        self.logger = self.conn.logger = _log
+        self.conn.debug = False
         self._watch = watch or Watch()
         self._owed = b""
         self._kept = bytearray()

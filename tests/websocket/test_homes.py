@@ -94,6 +94,28 @@ def test_subprotocols(home: Home, provider: Provider, offered: list[Any], chosen
     assert seen["headers"]["sec-websocket-protocol"] == [", ".join(offered)]
 
 
+KEY_IN_A_BROWSER = "openai-insecure-api-key.sk-of-the-client"
+
+
+@pytest.mark.parametrize(
+    ("path", "offered", "heard", "chosen"),
+    [
+        pytest.param("/v1", ["yes-1", KEY_IN_A_BROWSER], ["yes-1"], "yes-1", id="not beside our key"),
+        pytest.param("/v1", ["OpenAI-Insecure-API-Key.x", "a", "b"], ["a, b"], None, id="in any case"),
+        pytest.param("/v1", ["base64url.bearer.authorization.k8s.io.eA"], None, None, id="nothing else is offered"),
+        pytest.param("/bare", ["no", KEY_IN_A_BROWSER], [f"no, {KEY_IN_A_BROWSER}"], None, id="where none is injected"),
+    ],
+)
+def test_the_clients_key_in_a_subprotocol(
+    home: Home, provider: Provider, path: str, offered: list[Any], heard: list[str] | None, chosen: str | None
+) -> None:
+    """It stays here where ours goes, and is never what is agreed on."""
+    with dial(home, f"{path}/ws/seen", subprotocols=offered) as connection:
+        seen: dict[str, Any] = json.loads(connection.recv(timeout=5))
+        assert connection.subprotocol == seen["chosen"] == chosen
+    assert seen["headers"].get("sec-websocket-protocol") == heard
+
+
 FROM_PROVIDER = [
     pytest.param("1000", (1000, ""), id="normal"),
     pytest.param("1001/away", (1001, "away"), id="going away"),

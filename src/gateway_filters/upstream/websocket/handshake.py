@@ -4,11 +4,14 @@ Facts
 - What concerns one connection is made anew: key, version and the upgrade itself. No extension is offered, since
   none that two hops have agreed on could be handed on in ASGI's messages.
 - Everything else goes as for any request: target, Host, Origin, cookies, the subprotocols in the client's words.
+- Browsers cannot give a WebSocket headers, so their clients show their key in a subprotocol. Where a credential of
+  ours goes, theirs does not go along; nor is it chosen then, since nobody has offered it to the upstream.
 """
 
 import base64
 import hashlib
 import secrets
+from collections.abc import Iterator
 
 from gateway_filters.errors import UpstreamMalformed
 from gateway_filters.message.head import RequestHead
@@ -23,6 +26,8 @@ _OF_ONE_HOP = HOP_BY_HOP | {
     b"sec-websocket-key",
     b"sec-websocket-version",
 }
+# As OpenAI's and Kubernetes' APIs take them.
+_CREDENTIALS = (b"openai-insecure-api-key.", b"base64url.bearer.authorization.k8s.io.")
 
 
 class Handshake:
@@ -30,9 +35,11 @@ class Handshake:
 
     def __init__(self, head: RequestHead, *, repeat: bool) -> None:
         self._key = base64.b64encode(secrets.token_bytes(16))
-        self._offered = frozenset(_names(head.headers))
         host = ((b"host", head.authority),) if head.authority else ()
         kept = tuple(pair for pair in head.headers if pair[0] not in _OF_ONE_HOP)
+        if head.injected:
+            kept = tuple(_without_credentials(kept))
+        self._offered = frozenset(_names(kept))
         self.request = OutgoingRequest("GET", head.target, (*host, *kept, *self._own()), None, repeat=repeat)
 
     def subprotocol(self, answer: Headers) -> str | None:
@@ -62,7 +69,20 @@ def _accept(key: bytes) -> bytes:
     return base64.b64encode(hashlib.sha1(key + _SUFFIX, usedforsecurity=False).digest())
 
 
+def _without_credentials(headers: Headers) -> Iterator[tuple[bytes, bytes]]:
+    for name, value in headers:
+        if name != b"sec-websocket-protocol":
+            yield name, value
+            continue
+        kept = [member for member in _members(value) if not member.lower().startswith(_CREDENTIALS)]
+        if kept:
+            yield name, b", ".join(kept)
+
+
 def _names(headers: Headers) -> list[bytes]:
     # Case counts: they are compared as they are (RFC 6455 1.9).
-    members = (member for value in values(headers, b"sec-websocket-protocol") for member in value.split(b","))
-    return [member.strip(b" \t") for member in members]
+    return [member for value in values(headers, b"sec-websocket-protocol") for member in _members(value)]
+
+
+def _members(value: bytes) -> list[bytes]:
+    return [member.strip(b" \t") for member in value.split(b",")]

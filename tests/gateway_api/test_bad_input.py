@@ -69,6 +69,7 @@ BAD = [
         id="two objects of one name",
     ),
     pytest.param("- a\n- b\n", r"must be a mapping with apiVersion and kind", id="a document that is a list"),
+    pytest.param("a # b\n  c: d\n", r"mapping with apiVersion|not YAML", id="a text with something behind it"),
     pytest.param("kind: Secret\n", r"must have apiVersion and kind", id="a document without apiVersion"),
     pytest.param("a: !!python/object:os.system b\n", r"tag .* is not allowed", id="a tag of another language"),
     pytest.param("a: &a [*a]\n", r"nested deeper", id="an alias inside itself"),

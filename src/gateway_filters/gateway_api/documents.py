@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 from sys import intern
 from typing import cast
 
@@ -79,7 +80,7 @@ class Document:
 
     @property
     def _root(self) -> Node:
-        return _composed(self.chunk.text)[self.index]
+        return _composed(self.chunk.text, self.index)
 
 
 def subject(kind: str | None, name: str | None, location: Location) -> str:
@@ -136,9 +137,12 @@ def read_documents(chunk: Chunk) -> Iterator[Document]:
 
 
 @lru_cache(maxsize=1)
-def _composed(text: bytes) -> tuple[Node, ...]:
-    """The nodes of a text that has been read, so it can be; several places of one are asked for in a row."""
-    return tuple(nodes_of(text))
+def _composed(text: bytes, index: int) -> Node:
+    """The node of a document that has been read; several places of one are asked for in a row.
+
+    What stands behind it may not be YAML, and is not looked at.
+    """
+    return next(islice(nodes_of(text), index, None))
 
 
 def _refuse_deep(chunk: Chunk) -> None:

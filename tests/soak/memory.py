@@ -1,5 +1,6 @@
 """The memory that a million requests leave behind."""
 
+from collections import Counter
 from pathlib import Path
 
 from canary import KEY
@@ -17,11 +18,11 @@ _MOST = 5_000_000
 
 async def run(size: int, folder: Path) -> Outcome:
     """``size`` requests behind a twentieth of as many that warm it up."""
-    wrong = 0
+    wrong = Counter[str]()
 
     def judge(_: int, heard: Heard) -> None:
-        nonlocal wrong
-        wrong += not (heard.whole and heard.status == 200 and heard.body == _ANSWER)
+        if not (heard.whole and heard.status == 200 and heard.body == _ANSWER):
+            wrong[f"{heard.status} after {heard.seconds:.0f} s, whole: {heard.whole}"] += 1
 
     origin = Origin(_answer)
     await origin.open()
@@ -41,8 +42,8 @@ async def run(size: int, folder: Path) -> Outcome:
             await crowd.ask(range(size))
             grown = subject.memory - before
     return Outcome(
-        f"{grown / 1e6:+.2f} MB on {before / 1e6:.0f} MB; {wrong:,} requests failed",
-        faults([(grown < _MOST, f"it grew by {grown:,} bytes"), (not wrong, f"{wrong} requests failed")]),
+        f"{grown / 1e6:+.2f} MB on {before / 1e6:.0f} MB; {wrong.total():,} requests failed",
+        faults([(grown < _MOST, f"it grew by {grown:,} bytes"), (not wrong, f"{dict(wrong)}")]),
     )
 
 

@@ -18,9 +18,7 @@ from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnsw
 from gateway_filters.upstream.tunnel import Tunnel
 
 # Written from RFC 3986 and the page on hardening, not from the code.
-_PATH = re.compile(
-    rb"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/\[\]]|%(?!00|2[fF]|5[cC])[0-9A-Fa-f]{2}|%(?![0-9A-Fa-f]{2}))*"
-)
+_PATH = re.compile(rb"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/\[\]]|%(?!00|2[fF]|5[cC])[0-9A-Fa-f]{2}|%(?![0-9A-Fa-f]{2}))*")
 _UNSENT = re.compile(rb"/(?:\.|\.\.)(?:;[^/]*)?(?:/|\Z)|//")
 _CREDENTIAL = b"Bearer of-the-gateway"
 _INJECTION = CredentialInjection(MemorySecret(_CREDENTIAL.decode()), overwrite=True)

@@ -100,7 +100,7 @@ def assemble(
         route = table.find(head)
         return None if route is None else apps[id(route)]
 
-    return Failures(Dispatch(choose, otherwise, ingress=ingress))
+    return Failures(Dispatch(choose, otherwise, ingress=ingress)).entered
 
 
 def route_app(route: Route, upstreams: Upstreams, keys: Keys | None = None) -> ASGIApp:

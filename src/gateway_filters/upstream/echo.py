@@ -14,5 +14,8 @@ def withhold_echo(injected: tuple[bytes, ...], headers: list[tuple[bytes, bytes]
         bare = value.rpartition(b" ")[2]
         if len(bare) < _SHORTEST:
             continue
-        if (body and bare in body) or any(bare in each for _, each in headers):
+        if body and bare in body:
             raise CredentialEchoed("the answer carries the injected credential")
+        for _, each in headers:
+            if bare in each:
+                raise CredentialEchoed("the answer carries the injected credential")

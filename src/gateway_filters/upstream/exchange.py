@@ -127,7 +127,8 @@ class Exchange:
     async def answered(self) -> Self:
         """Wait for the head of the answer; raises an ``UpstreamError``, or what the request's body raised."""
         while not self.status or self._failure is not None or self._raised is not None:
-            self._raise_failure()
+            if self._failure is not None or self._raised is not None:
+                self._raise_failure()
             try:
                 await self._news(self._patience.first_byte if self.uploaded else NEVER)
             except asyncio.CancelledError:

@@ -103,10 +103,11 @@ class Pool(Keeper):
 
     def release(self, connection: Connection) -> None:
         """Give back a connection: to who has waited longest, or it becomes idle."""
-        waiter = self._first_waiter() if connection.usable else None
+        usable = connection.usable
+        waiter = self._first_waiter() if usable and self._waiting else None
         if waiter is not None:
             waiter.set_result(connection)
-        elif self._retired or not connection.usable:
+        elif self._retired or not usable:
             connection.close()
         else:
             self._idle[connection] = self._loop.time()

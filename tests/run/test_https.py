@@ -4,6 +4,7 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,30 @@ REQUESTS = [
 def test_name_and_host_decide(served: int, name: str, host: str, status: int, certificate: str) -> None:
     """SNI chooses the certificate, longest match first; a Host of another listener is 421."""
     assert ask(served, name, host) == (status, {certificate})
+
+
+VERSIONS = [
+    pytest.param(ssl.TLSVersion.TLSv1_1, False, id="1.1 is refused"),
+    pytest.param(ssl.TLSVersion.TLSv1_2, True, id="1.2"),
+    pytest.param(ssl.TLSVersion.TLSv1_3, True, id="1.3"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+@pytest.mark.parametrize(("version", "spoken"), VERSIONS)
+def test_versions(served: int, version: ssl.TLSVersion, spoken: bool) -> None:
+    """TLS 1.2 to 1.3, also to a client that would stoop lower."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    CA.configure_trust(context)  # pyright: ignore[reportUnknownMemberType]
+    context.minimum_version = context.maximum_version = version
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    shaken = nullcontext() if spoken else pytest.raises(ssl.SSLError, match="EOF|alert protocol version")
+    with (
+        socket.create_connection(("127.0.0.1", served), 5) as raw,
+        shaken,
+        context.wrap_socket(raw, server_hostname="a.example.com") as secured,
+    ):
+        assert secured.version() == {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[version]
 
 
 def test_a_name_that_no_listener_has_ends_the_handshake(tmp_path: Path, server: NamedServer) -> None:

@@ -60,6 +60,7 @@ FLOODS = [
     pytest.param(malformed, id="requests that are malformed"),
     pytest.param(_each(lambda peer: peer.send(PingFrame(0))), id="PING"),
     pytest.param(_each(lambda peer: peer.send(SettingsFrame(0))), id="SETTINGS"),
+    pytest.param(_each(lambda peer: peer.send(SettingsFrame(0, flags=["ACK"]))), id="answers to SETTINGS"),
     pytest.param(_each(lambda peer: peer.send(PriorityFrame(1))), id="PRIORITY"),
     pytest.param(_each(lambda peer: peer.widen(0, 1)), id="WINDOW_UPDATE"),
     pytest.param(_each(lambda peer: peer.data(1, b"")), id="empty DATA"),

@@ -141,12 +141,12 @@ class Session:
 
     def _settings(self, flags: int, number: int, payload: bytes) -> None:
         _on_connection(number)
+        self._spend_chatter()
         if flags & frames.ACK:
             if payload:
                 raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a frame of a wrong length")
             return
         self.only = None
-        self._spend_chatter()
         window = stream_window(payload)
         if window is not None:
             difference, self._outbox.stream_window = window - self._outbox.stream_window, window

@@ -29,6 +29,9 @@ class Http2Limits:
     ``head_seconds``: for the connection's first words, and for a whole head. ``body_seconds``: without a byte of a
     body that is waited for. ``write_seconds``: for a client that takes no byte of an answer. ``idle_seconds``: for a
     connection without a request.
+
+    ``body_bytes``: the longest body of a request, above is 413. ``body_rate``: the least bytes a second of one that is
+    waited for, after ``body_seconds``, below is 408. None is no limit.
     """
 
     streams: int = 100
@@ -47,11 +50,14 @@ class Http2Limits:
     body_seconds: float = 30.0
     write_seconds: float = 30.0
     idle_seconds: float = 75.0
+    body_bytes: int | None = None
+    body_rate: int | None = None
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if not getattr(self, name) > 0:
-                raise ConfigurationError(f"the HTTP/2 limit {name} of {getattr(self, name)} must be above 0")
+            limit: float | None = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise ConfigurationError(f"the HTTP/2 limit {name} of {limit} must be above 0")
         for name in ("window", "connection_window"):
             if getattr(self, name) > LARGEST_WINDOW:
                 raise ConfigurationError(f"the HTTP/2 {name} of {getattr(self, name)} is above {LARGEST_WINDOW}")

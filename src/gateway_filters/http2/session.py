@@ -79,7 +79,7 @@ class Session:
         """Look at the clock: so many seconds have passed since the last time."""
         self._resets.refill(passed)
         self._chatter.refill(passed)
-        self.streams.check(now)
+        self.streams.check(now, passed)
 
     # Frames
 
@@ -102,7 +102,11 @@ class Session:
         if weight > len(data):
             self.streams.consumed(stream, weight - len(data))
         stream.heard = self._outbox.now
-        stream.stir()
+        if self._too_long(stream.upload.size):
+            self.streams.dismiss(stream, 413, "a body over the limit")
+            self._outbox.check_read()
+        else:
+            stream.stir()
 
     def _headers(self, flags: int, number: int, payload: bytes) -> None:
         if not number & 1:
@@ -230,6 +234,8 @@ class Session:
         stream.bodiless = request.method == "HEAD"
         if request.refused is not None:
             self._refuse(stream, request.refused, "a method or an expectation that is not served")
+        elif self._too_long(request.length or 0):
+            self._refuse(stream, 413, "a body over the limit")
         else:
             self.streams.running += 1
             self._serve(stream, request)
@@ -252,6 +258,10 @@ class Session:
         stream.upload.add(b"", 0, end=True)
         stream.upload.trailers += fields
         stream.stir()
+
+    def _too_long(self, size: int) -> bool:
+        limit = self._limits.body_bytes
+        return limit is not None and size > limit
 
     def _check_over(self, number: int) -> None:
         """Raises ``ConnectionFault`` unless more may come for a stream that is not open.

@@ -35,8 +35,8 @@ class Owner(Protocol):
 class Stream:
     """One request and its answer; ``gone`` once the client has left it or it was cut.
 
-    ``heard``: when something last came of its body. ``bodiless``: whether its answer has no body whatever it says.
-    ``task``: in which the app runs, as long as it does.
+    ``heard``: when something last came of its body; ``waited``: how long it has been waited for. ``bodiless``: whether
+    its answer has no body whatever it says. ``task``: in which the app runs, as long as it does.
     """
 
     __slots__ = (
@@ -52,6 +52,7 @@ class Stream:
         "number",
         "task",
         "upload",
+        "waited",
     )
 
     def __init__(self, number: int, owner: Owner, upload: Upload, answer: Answer, *, heard: float) -> None:
@@ -60,6 +61,7 @@ class Stream:
         self.answer = answer
         self.gone = False
         self.heard = heard
+        self.waited = 0.0
         self._owner = owner
         self.task: asyncio.Task[None] | None = None
         self.bodiless = False
@@ -90,7 +92,20 @@ class Stream:
 
     def silent(self, moment: float) -> bool:
         """Whether the client has let its body be waited for since ``moment``, and has no answer either."""
-        return self.heard < moment and self.upload.open and not (self.upload.ready or self.answer.begun)
+        return self.heard < moment and self._awaited
+
+    def slow(self, passed: float, rate: int, grace: float) -> bool:
+        """Whether less than ``rate`` bytes a second have come of its body, ``passed`` seconds after the last look.
+
+        Only time in which the app could read no more of it counts, and of that not the first ``grace`` seconds.
+        """
+        if self._awaited:
+            self.waited += passed
+        return self._awaited and self.upload.size < rate * (self.waited - grace)
+
+    @property
+    def _awaited(self) -> bool:
+        return self.upload.open and not (self.upload.ready or self.answer.begun)
 
     # ASGI
 

@@ -96,14 +96,24 @@ class Streams:
         for number in tuple(self.open):
             self.abandoned(number)
 
-    def check(self, now: float) -> None:
-        """End the streams that have stood still for too long."""
+    def check(self, now: float, passed: float) -> None:
+        """End the streams that have stood still for too long, ``passed`` seconds after the last look."""
+        limits = self._limits
         for stream in tuple(self.open.values()):
-            if stream.answer.stalled(now - self._limits.write_seconds):
+            if stream.answer.stalled(now - limits.write_seconds):
                 self.refuse(stream.number, ErrorCode.CANCEL)
-            elif stream.silent(now - self._limits.body_seconds):
-                stream.refuse(408, "a body stood still")
-                stream.leave()
+            elif stream.silent(now - limits.body_seconds):
+                self.dismiss(stream, 408, "a body stood still")
+            elif limits.body_rate is not None and stream.slow(passed, limits.body_rate, limits.body_seconds):
+                self.dismiss(stream, 408, "a body slower than the least rate")
+
+    def dismiss(self, stream: Stream, status: int, reason: str) -> None:
+        """Answer for an app that is at work; for it the client has left. An answer that has begun is cut."""
+        if stream.answer.begun:
+            self.refuse(stream.number, ErrorCode.CANCEL)
+        else:
+            stream.refuse(status, reason)
+            stream.leave()
 
     # What streams and answers tell
 

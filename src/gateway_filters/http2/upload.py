@@ -7,14 +7,15 @@ from gateway_filters.http2.static_table import Field
 class Upload:
     """What has come and has not been read; ``open`` as long as more may come.
 
-    ``length`` is what was announced, None if nothing was; raises ``StreamFault`` for a body that is over without it.
-    ``trailers``: the fields behind it, none before its end.
+    ``size``: how many bytes have come. ``length`` is what was announced, None if nothing was; raises ``StreamFault``
+    for a body that is over without it. ``trailers``: the fields behind it, none before its end.
     """
 
-    __slots__ = ("_body", "_length", "_told", "_unacknowledged", "_window", "_window_size", "open", "trailers")
+    __slots__ = ("_body", "_length", "_told", "_unacknowledged", "_window", "_window_size", "open", "size", "trailers")
 
     def __init__(self, window: int, length: int | None, *, open_: bool) -> None:
         self.open = open_
+        self.size = 0
         self.trailers: list[Field] = []
         self._body: bytes | bytearray = b""
         self._length = length
@@ -39,6 +40,7 @@ class Upload:
         self._window -= weight
         if self._window < 0:
             raise StreamFault(ErrorCode.FLOW_CONTROL_ERROR, "more came than the window of a stream was open for")
+        self.size += len(data)
         # Padding is read at once.
         self._unacknowledged += weight - len(data)
         if self._length is not None:

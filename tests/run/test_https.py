@@ -126,7 +126,7 @@ def test_versions(served: int, version: ssl.TLSVersion, spoken: bool) -> None:
     CA.configure_trust(context)  # pyright: ignore[reportUnknownMemberType]
     context.minimum_version = context.maximum_version = version
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    shaken = nullcontext() if spoken else pytest.raises(ssl.SSLError, match="EOF|alert protocol version")
+    shaken = nullcontext() if spoken else pytest.raises(ssl.SSLError, match=r"EOF|alert protocol version")
     with (
         socket.create_connection(("127.0.0.1", served), 5) as raw,
         shaken,

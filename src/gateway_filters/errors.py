@@ -18,7 +18,12 @@ class ConfigurationError(GatewayFiltersError, ValueError):
 
 
 class ManifestError(ConfigurationError):
-    """A manifest cannot be read or breaks its schema; one sentence with object, field and file:line:column."""
+    """A manifest cannot be read or breaks its schema; one sentence with object, field and file:line:column.
+
+    ``others`` are more faults of the same object, a sentence each.
+    """
+
+    others: tuple[str, ...] = ()
 
 
 class ClientError(GatewayFiltersError):

@@ -216,6 +216,28 @@ def test_what_cannot_be_read_ends_with_2(
     assert sentence in done.err
 
 
+def test_all_faults_of_an_object_are_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line each, a name that is not known first; no value is repeated."""
+    rule = "matches: [{path: {type: Prefix, value: /sk-typed}}], timeout: 1s, backendRefs: [{name: s, weight: -1}]"
+    file.write_text(manifests(gateway(), route("r", rule)))
+    done = command(capsys, "check", file)
+    assert (done.code, done.out) == (2, "")
+    told = [line.partition(", spec.rules[0]")[2] for line in done.err.splitlines()]
+    assert told[0] == ".timeout: the field is not known"
+    assert sorted(told[1:]) == [
+        ".backendRefs[0].weight: the number must be at least 0",
+        ".matches[0].path.type: the value must be 'Exact', 'PathPrefix' or 'RegularExpression'",
+    ]
+    assert "sk-typed" not in done.err
+
+
+def test_of_very_many_faults_some_are_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody reads a thousand, and finding all their places takes time."""
+    file.write_text(manifests(gateway(), route("r", ", ".join(f"a{each}: 1" for each in range(1000)))))
+    done = command(capsys, "check", file)
+    assert (done.code, done.err.count("\n")) == (2, 20)
+
+
 def objects(form: str, out: str) -> list[dict[str, Any]]:
     """The objects of an output in YAML or JSON."""
     if form == "yaml":

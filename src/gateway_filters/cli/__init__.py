@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 
 from gateway_filters.cli import check, explain, routes, run
-from gateway_filters.errors import ConfigurationError
+from gateway_filters.errors import ConfigurationError, ManifestError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with ``arguments`` (without the program's name); gives the exit code.
 
-    2 is for what cannot be read or understood at all, with one sentence on stderr.
+    2 is for what cannot be read or understood at all, with a sentence on stderr, and one more for each other fault of
+    the same object.
     """
     parser = argparse.ArgumentParser("gateway-filters", description="Gateway API manifests as an ASGI gateway.")
     commands = parser.add_subparsers(required=True, metavar="command")
@@ -21,5 +22,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return options.run(options)
     except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
+        others = error.others if isinstance(error, ManifestError) else ()
+        sys.stderr.writelines(f"{each}\n" for each in (error, *others))
         return 2

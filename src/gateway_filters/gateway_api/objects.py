@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar, cast
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from gateway_filters.errors import ManifestError
 from gateway_filters.gateway_api.documents import Document, Location, Place, shortened, subject
@@ -21,6 +22,8 @@ _OUR_GROUPS = frozenset((GATEWAY_GROUP, ENVOY_GROUP, "gateway.networking.x-k8s.i
 _SERVICE_NAME = "kubernetes.io/service-name"
 _CLUSTER_KINDS = frozenset(("GatewayClass", "Namespace"))
 DEFAULT_NAMESPACE = "default"
+# Of an object that is wrong from end to end nobody reads more.
+_MOST_FAULTS = 20
 
 Key = tuple[str, str, str, str]
 """Group, kind, namespace and name of an object."""
@@ -208,11 +211,20 @@ def _refuse_ours(document: Document, group: str, kind: str) -> None:
 def _invalid(document: Document, error: ValidationError) -> ManifestError:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     # A name that is not known comes first: it is mostly the one that another complaint misses.
-    first = min(found, key=lambda each: each["type"] != "extra_forbidden")
-    location = first["loc"]
-    if first["type"] == "extra_forbidden":
+    found.sort(key=lambda each: each["type"] != "extra_forbidden")
+    # What is said of a list with a fault in an item follows from that.
+    above = {each["loc"][:depth] for each in found for depth in range(len(each["loc"]))}
+    lines = [each for each in found if each["loc"] not in above]
+    first, *others = (_told(document, each) for each in lines[:_MOST_FAULTS])
+    first.others = tuple(dict.fromkeys(str(each) for each in others if str(each) != str(first)))
+    return first
+
+
+def _told(document: Document, line: ErrorDetails) -> ManifestError:
+    location = line["loc"]
+    if line["type"] == "extra_forbidden":
         return fault(document, location, "the field is not known", document.key_place(location))
-    return fault(document, location, first["msg"])
+    return fault(document, location, line["msg"])
 
 
 def fault(document: Document, location: Location, sentence: str, place: Place | None = None) -> ManifestError:

@@ -98,11 +98,19 @@ from gateway_filters.secrets import (
     SecretStore,
     VerifiedSecret,
 )
-from gateway_filters.upstream import Clocks, Resolver, Upstream, WebSocketLimits, client_context
+from gateway_filters.upstream import (
+    AsyncHTTP11Transport,
+    Clocks,
+    Resolver,
+    Upstream,
+    WebSocketLimits,
+    client_context,
+)
 
 __all__ = [
     "CORS",
     "APIKeyAuth",
+    "AsyncHTTP11Transport",
     "Authorization",
     "AuthorizationRule",
     "Backend",

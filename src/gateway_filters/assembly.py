@@ -45,6 +45,7 @@ from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.fallback import FirstConnected
 from gateway_filters.asgi.fetch import fetched_text
 from gateway_filters.asgi.filtered import FilteredApp
+from gateway_filters.asgi.ingress import ingress_for
 from gateway_filters.asgi.mirror import Mirroring
 from gateway_filters.asgi.retry import Retrying
 from gateway_filters.asgi.session import StickyChoice
@@ -58,6 +59,7 @@ from gateway_filters.message.text import header_name
 from gateway_filters.routing import (
     Backend,
     ExternalAuth,
+    Listener,
     ListenerTable,
     RemoteJWKS,
     Route,
@@ -81,6 +83,7 @@ Stage = Route | WeightedBackend
 
 _PROCESS_KEY = secrets.token_bytes(32)
 _LARGEST_KEY_SET = 1024 * 1024
+_STRICTEST = ("reject", "redirect", "forward", "keep")
 
 
 def assemble(
@@ -101,6 +104,12 @@ def assemble(
         return None if route is None else apps[id(route)]
 
     return Failures(Dispatch(choose, otherwise, ingress=ingress)).entered
+
+
+def ingress_of(listeners: Iterable[Listener]) -> Callable[[RequestHead], RequestHead]:
+    """What makes canonical heads for listeners; of several with one host name the strictest counts."""
+    by_strictness = sorted(listeners, key=lambda each: _STRICTEST.index(each.escaped_slashes), reverse=True)
+    return ingress_for({each.hostname: each.escaped_slashes for each in by_strictness})
 
 
 def route_app(route: Route, upstreams: Upstreams, keys: Keys | None = None) -> ASGIApp:

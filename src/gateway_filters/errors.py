@@ -38,6 +38,14 @@ class MethodNotAllowed(ClientError):
     """The method is never forwarded."""
 
 
+class PathMoved(ClientError):
+    """The request is to be made for another path, ``location`` (path and query)."""
+
+    def __init__(self, reason: str, location: str) -> None:
+        super().__init__(reason)
+        self.location = location
+
+
 class Unauthenticated(ClientError):
     """The client has not shown who it is: no credential, or one that does not count.
 
@@ -125,6 +133,7 @@ class Verdict:
 # Looked up along the error's class hierarchy, so the most exact row wins.
 VERDICTS: dict[type[BaseException], Verdict] = {
     BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
+    PathMoved: Verdict(307, "path_moved", "The path is to be asked for in another spelling."),
     MethodNotAllowed: Verdict(405, "invalid_request_error", "The method is not allowed."),
     Unauthenticated: Verdict(401, "authentication_error", "The request is not authenticated."),
     PermissionDenied: Verdict(403, "permission_denied", "The request is not permitted."),

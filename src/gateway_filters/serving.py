@@ -18,9 +18,9 @@ from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import Shell
-from gateway_filters.assembly import Upstreams, assemble, fetched_keys, route_app
+from gateway_filters.assembly import Upstreams, assemble, fetched_keys, ingress_of, route_app
 from gateway_filters.credentials import FetchedKeys, KeySource
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import BadRequest, PathMoved
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, BackendTLS, Listener, ListenerTable, RemoteJWKS, Route, Socket, by_socket
@@ -42,6 +42,7 @@ class Snapshot:
     everywhere: ASGIApp
     table: ListenerTable
     by_socket: dict[Socket, ASGIApp]
+    ingress: Callable[[RequestHead], RequestHead]
     apps: "_RouteApps"
 
 
@@ -50,7 +51,7 @@ class Serving:
 
     def __init__(self, make: Upstreams, otherwise: ASGIApp) -> None:
         self._otherwise = otherwise
-        self._now = Snapshot((), otherwise, ListenerTable(()), {}, _RouteApps(make))
+        self._now = Snapshot((), otherwise, ListenerTable(()), {}, ingress_head, _RouteApps(make))
         self._retiring: set[asyncio.Task[None]] = set()
 
     @property
@@ -96,8 +97,8 @@ class Serving:
         if scope["type"] not in ("http", "websocket"):
             return None
         try:
-            head = ingress_head(request_head(scope))
-        except BadRequest:
+            head = self._now.ingress(request_head(scope))
+        except (BadRequest, PathMoved):
             return None
         return None if self._now.table.find(head) is None else self._now.everywhere
 
@@ -119,11 +120,11 @@ class Serving:
             if _identity(here) not in made:
                 made[_identity(here)] = self._assembled(here, apps)
         found = {socket: made[_identity(here)][0] for socket, here in sockets.items()}
-        return Snapshot(listeners, *made[_identity(plain)], found, apps)
+        return Snapshot(listeners, *made[_identity(plain)], found, ingress_of(plain), apps)
 
     def _assembled(self, listeners: list[Listener], apps: "_RouteApps") -> tuple[ASGIApp, ListenerTable]:
         table = ListenerTable(listeners)
-        app = assemble(table, apps.app_of, self._otherwise, ingress_head)
+        app = assemble(table, apps.app_of, self._otherwise, ingress_of(listeners))
         return _Directed(app, table) if any(each.protocol == "HTTPS" for each in listeners) else app, table
 
 

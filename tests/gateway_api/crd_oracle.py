@@ -29,6 +29,7 @@ FILES = (
     "standard/gateway.networking.k8s.io_listenersets.yaml",
     "standard/gateway.networking.k8s.io_referencegrants.yaml",
     "envoy-gateway/backends.yaml",
+    "envoy-gateway/clienttrafficpolicies.yaml",
     "envoy-gateway/httproutefilters.yaml",
     "envoy-gateway/securitypolicies.yaml",
 )

@@ -81,7 +81,8 @@ MISFITS: tuple[Json, ...] = ("80", 80, True, "true", None, {}, [], [None], ["a"]
 
 # What objects of a kind mostly have in common, where chance would seldom meet its rules.
 PRIMERS: dict[str, dict[str, Json]] = {
-    "SecurityPolicy": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "a"}]}
+    "SecurityPolicy": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": "a"}]},
+    "ClientTrafficPolicy": {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "a"}]},
 }
 
 _ATTEMPTS = 12
@@ -178,6 +179,8 @@ def _attempt(schema: Schema, random: Random, toward: _Way = ()) -> Json:
     match schema.get("type", "integer" if random.random() < 0.5 else "string"):
         case "object" if "properties" in schema:
             return _object(schema, random, toward)
+        case "object" if "additionalProperties" not in schema:
+            return {}
         case "object":
             return {random.choice(KEYS): _sample(schema["additionalProperties"], random) for _ in range(2)}
         case "array":

@@ -81,6 +81,10 @@ def _around(sample: Json, random: Random) -> list[Json]:
         case "ListenerSet":
             sample["spec"]["parentRef"] = PARENT
             return [GATEWAY, BACKEND, sample, _route("route", {"kind": "ListenerSet", "name": "sample"}, {})]
+        case "ClientTrafficPolicy":
+            sample["spec"].pop("targetRefs", None)
+            sample["spec"]["targetRef"] = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "gateway"}
+            return [GATEWAY, BACKEND, sample, ROUTE]
         case _:
             return [GATEWAY, BACKEND, sample, ROUTE]
 

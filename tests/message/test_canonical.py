@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway_filters.errors import BadRequest
-from gateway_filters.message.canonical import canonical_path
+from gateway_filters.message.canonical import EscapedSlashes, canonical_path
 
 OBSERVED = Path(__file__).parents[3] / "shared/envoy/observed.json"
 QUICK = settings(derandomize=True, max_examples=300, deadline=None)
@@ -161,6 +161,25 @@ def test_the_form_is_canonical_where_escaped_slashes_are_kept(path: bytes) -> No
     result = canonical_path(path, escaped_slashes="keep")
     assert canonical_path(result, escaped_slashes="keep") is result
     assert b"//" not in result
+
+
+@QUICK
+@given(path=SLASHED)
+def test_the_form_is_canonical_where_escaped_slashes_are_slashes(path: bytes) -> None:
+    """It is that of the path with slashes in their place, stays what it is, and has none escaped, decoded once."""
+    result = canonical_path(path, escaped_slashes="forward")
+    assert result == canonical_path(re.sub(rb"%(2f|5c)", b"/", path, flags=re.IGNORECASE))
+    assert canonical_path(result, escaped_slashes="forward") is result
+    assert canonical_path(result) is result
+    assert not {b".", b".."} & {*_segments(unquote_to_bytes(result))}
+
+
+@QUICK
+@given(path=SLASHED, choice=st.sampled_from(("keep", "forward")))
+def test_escaped_per_cent_signs_make_no_slashes(path: bytes, choice: EscapedSlashes) -> None:
+    """Whatever becomes of escaped slashes, the escape of an escape is none."""
+    result = canonical_path(path.replace(b"%", b"%25"), escaped_slashes=choice)
+    assert not re.search(rb"%(2f|5c)", result, flags=re.IGNORECASE)
 
 
 @QUICK

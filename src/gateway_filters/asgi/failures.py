@@ -18,6 +18,7 @@ from gateway_filters.errors import (
     ClientDisconnected,
     ClientError,
     GatewayFiltersError,
+    PathMoved,
     Unauthenticated,
     UpstreamBusy,
     verdict,
@@ -51,6 +52,8 @@ def reply_to(error: BaseException) -> Reply:
 def _headers_for(error: BaseException) -> Headers:
     if isinstance(error, Unauthenticated):
         return ((b"www-authenticate", error.challenge.encode()),)
+    if isinstance(error, PathMoved):
+        return ((b"location", error.location.encode("latin-1")),)
     # The one failure that passes by itself and soon (RFC 9110 10.2.3).
     return ((b"retry-after", b"1"),) if isinstance(error, UpstreamBusy) else ()
 

@@ -4,7 +4,9 @@ As a step on heads (``ingress_head``) for whoever matches, and as middleware (``
 themselves. Canonical requests pass as they are.
 """
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,9 +15,10 @@ from gateway_filters.asgi.handshake import as_request
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import local_path, scope_with_path
-from gateway_filters.errors import BadRequest, MethodNotAllowed
+from gateway_filters.errors import BadRequest, MethodNotAllowed, PathMoved
+from gateway_filters.matching.hostname import host_of, parents
 from gateway_filters.message.authority import checked_authority
-from gateway_filters.message.canonical import EscapedSlashes, canonical_path
+from gateway_filters.message.canonical import EscapedSlashes, canonical_path, escapes_a_slash
 from gateway_filters.message.head import RequestHead
 
 
@@ -33,6 +36,38 @@ def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject
     short = len(head.path) + len(head.authority) <= _LONGEST_KNOWN
     path = (_remembered if short else _canonical)(head.authority, head.path, escaped_slashes)
     return head if path == head.path else head.with_path(path)
+
+
+def ingress_for(choices: "Choices") -> Callable[[RequestHead], RequestHead]:
+    """``ingress_head`` for listeners that treat escaped slashes in ways of their own, by their host names.
+
+    Where they redirect it raises ``PathMoved`` with the path that has its slashes, as Envoy answers.
+    """
+    if all(each == "reject" for each in choices.values()):
+        return ingress_head
+
+    def ingress(head: RequestHead) -> RequestHead:
+        choice = _choice(choices, host_of(head.authority))
+        if choice != "redirect":
+            return ingress_head(head, escaped_slashes=choice)
+        moved = ingress_head(head, escaped_slashes="forward")
+        if escapes_a_slash(head.path):
+            location = moved.target.decode("latin-1")
+            raise PathMoved("a path with escaped slashes is to be asked for with slashes", location)
+        return moved
+
+    return ingress
+
+
+Choices = Mapping[str | None, EscapedSlashes | Literal["redirect"]]
+"""What becomes of escaped slashes, by the host name of a listener; None for any host."""
+
+
+def _choice(choices: Choices, host: str) -> EscapedSlashes | Literal["redirect"]:
+    for name in (host, *parents(host), None):
+        if name in choices:
+            return choices[name]
+    return "reject"
 
 
 def _canonical(authority: bytes, path: bytes, escaped_slashes: EscapedSlashes) -> bytes:

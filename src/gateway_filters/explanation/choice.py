@@ -38,7 +38,7 @@ class Choice:
         self._request = request
         self._head = head
         self._host = host_of(head.authority)
-        self._candidates = _candidates(listeners, request)
+        self._candidates = candidates(listeners, request)
         found = ListenerTable(self._candidates).isolated(self._host)
         self._chosen = [] if found is None else [each for each in self._candidates if each.hostname == found[0]]
         self._routes = () if found is None else tuple(dict.fromkeys(found[1].routes))
@@ -86,7 +86,8 @@ class Choice:
         return reason
 
 
-def _candidates(listeners: Sequence[Listener], request: Asked) -> list[Listener]:
+def candidates(listeners: Sequence[Listener], request: Asked) -> list[Listener]:
+    """The listeners that a request may come in at."""
     here = [each for each in listeners if each.port == request.port]
     if not here:
         return [each for each in listeners if each.protocol == "HTTP"]

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway_filters.asgi.ingress import ingress_head
-from gateway_filters.assembly import credentials, no_backend, obstacle
+from gateway_filters.assembly import credentials, ingress_of, no_backend, obstacle
 from gateway_filters.errors import ClientError, GatewayFiltersError
-from gateway_filters.explanation.choice import Choice
+from gateway_filters.explanation.choice import Choice, candidates
 from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.request import Asked
 from gateway_filters.explanation.steps import refusal, walk, walk_all
@@ -46,7 +45,7 @@ def explain(listeners: Sequence[Listener], request: Asked) -> Explanation:
     """What a gateway with ``listeners`` would do with ``request``; reads secrets that are at hand, sends nothing."""
     redaction = Redaction.of(listeners)
     try:
-        head = ingress_head(request.head)
+        head = ingress_of(candidates(listeners, request))(request.head)
     except ClientError as error:
         return Explanation(_request(request, None, redaction), answer=refusal(error))
     choice = Choice(listeners, request, head)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway_filters.gateway_api.addresses import Addresses, addresses_of, is_address
 from gateway_filters.gateway_api.certificates import certificate_of
+from gateway_filters.gateway_api.client_traffic import ClientTraffic, EscapedSlashesAction, escaped_slashes, flaw
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.documents import Location
 from gateway_filters.gateway_api.listener_tls import lets_anybody_in, listener_tls
@@ -39,6 +40,7 @@ class ListenerView:
     conditions: Conditions
     kinds: tuple[str, ...] = ()
     tls: ListenerTLS | None = None
+    escaped_slashes: EscapedSlashesAction = "reject"
     attached: set[str] = field(default_factory=set[str])
     routes: list[Route] = field(default_factory=list[Route])
 
@@ -76,6 +78,7 @@ def view_gateways(context: Context) -> list[GatewayView]:
         parent = parents.get(f"{ref.namespace or namespace_of(each)}/{ref.name}")
         if parent is not None and (ref.group, ref.kind) == (GATEWAY_GROUP, "Gateway"):
             sets.append(_listener_set(context, each, parent))
+    _treat(context, [*gateways, *sets])
     _settle_conflicts([*gateways, *sets])
     _compare_hostnames([*gateways, *sets])
     for view in (*gateways, *sets):
@@ -159,6 +162,16 @@ def _kinds(spec: Listener, conditions: Conditions) -> tuple[str, ...]:
     if unknown:
         conditions.fail("ResolvedRefs", "InvalidRouteKinds", f"routes of kind {', '.join(unknown)} are not supported")
     return () if asked and len(unknown) == len(asked) else ("HTTPRoute",)
+
+
+def _treat(context: Context, views: list[GatewayView]) -> None:
+    """What ClientTrafficPolicies say; the listener of one that cannot be met is not served."""
+    traffic = ClientTraffic(context)
+    for each in (listener for view in views for listener in view.listeners):
+        policy = traffic.for_listener(each.owner, each.gateway.resource, each.spec.name)
+        each.escaped_slashes = escaped_slashes(policy)
+        if policy is not None and flaw(policy):
+            each.conditions.fail("Accepted", "UnsupportedValue", flaw(policy))
 
 
 def _settle_conflicts(views: list[GatewayView]) -> None:

@@ -76,7 +76,7 @@ def _concluded(meaning: Meaning) -> Translation:
         listeners = tuple(_listener(each) for view in gateways for each in view.listeners if each.serves)
         context = noting(meaning.context, set(), {})
         security = PolicyStatus(context, meaning.security.value, gateways, views)
-        status = statuses(meaning.context, gateways, views, meaning.tls.value, security, now)
+        status = statuses(context, gateways, views, meaning.tls.value, security, now)
     return Translation(
         meaning.context.objects,
         listeners,
@@ -101,4 +101,5 @@ def _listener(view: ListenerView) -> Listener:
         view.gateway.addresses.bound,
         view.spec.protocol,
         view.tls,
+        view.escaped_slashes,
     )

@@ -9,20 +9,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from gateway_filters.filters import Refusal
-from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.listeners import ListenerView
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
 from gateway_filters.gateway_api.resources import (
-    GATEWAY_GROUP,
     Gateway,
     HTTPRoute,
     ListenerSet,
     Resource,
     SecurityPolicy,
-    TargetSelector,
 )
 from gateway_filters.gateway_api.security import Asked, asked_by
-from gateway_filters.gateway_api.selection import selected, selects
+from gateway_filters.gateway_api.selection import picked
 from gateway_filters.gateway_api.translation import Context, age, qualified
 from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
 from gateway_filters.routing import Route
@@ -96,7 +93,7 @@ class SecurityPolicies:
         named = self._named.get((resource.kind, namespace_of(resource), resource.metadata.name, section), [])
         if section is not None or not self._selecting:
             return named
-        selecting = [each for each in self._selecting if each not in named and _selects(context, each, resource)]
+        selecting = [each for each in self._selecting if each not in named and picked(context, each.resource, resource)]
         return sorted((*named, *selecting), key=lambda guard: self._order[id(guard)])
 
     def straying(self, resource: Resource, sections: set[str]) -> list[Guard]:
@@ -139,16 +136,3 @@ class SecurityPolicies:
 def sections_of(resource: Gateway | ListenerSet) -> set[str]:
     """The names of the listeners."""
     return {each.name for each in resource.spec.listeners}
-
-
-def _selects(context: Context, guard: Guard, resource: Resource) -> bool:
-    return any(_picks(context, guard.resource, each, resource) for each in guard.resource.spec.target_selectors)
-
-
-def _picks(context: Context, policy: SecurityPolicy, written: TargetSelector, resource: Resource) -> bool:
-    if written.kind != resource.kind or not selects(written, resource.metadata.labels):
-        return False
-    scope = written.namespaces
-    within = selected(context, scope.from_ if scope else "Same", scope.selector if scope else None, resource, policy)
-    name, namespace = resource.metadata.name, namespace_of(resource)
-    return within and granted(context.objects, policy, GATEWAY_GROUP, resource.kind, namespace, name)

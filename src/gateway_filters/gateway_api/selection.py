@@ -1,7 +1,16 @@
-"""Which namespaces may attach: all, the same one, or those that a selector picks by their labels."""
+"""What is picked by labels: the namespaces that may attach, and the targets of a policy."""
 
+from gateway_filters.gateway_api.grants import granted
 from gateway_filters.gateway_api.objects import namespace_of
-from gateway_filters.gateway_api.resources import LabelSelector, Namespace, Resource
+from gateway_filters.gateway_api.resources import (
+    GATEWAY_GROUP,
+    ClientTrafficPolicy,
+    LabelSelector,
+    Namespace,
+    Resource,
+    SecurityPolicy,
+    TargetSelector,
+)
 from gateway_filters.gateway_api.translation import Context
 
 
@@ -16,6 +25,22 @@ def selected(context: Context, scope: str, selector: LabelSelector | None, guest
             return selector is not None and selects(selector, _labels(context, namespace_of(guest)))
         case _:
             return False
+
+
+def picked(context: Context, policy: SecurityPolicy | ClientTrafficPolicy, target: Resource) -> bool:
+    """Whether a policy's ``targetSelectors`` pick ``target`` (Envoy Gateway; elsewhere if a grant lets them)."""
+    return any(_picks(context, policy, each, target) for each in policy.spec.target_selectors)
+
+
+def _picks(
+    context: Context, policy: SecurityPolicy | ClientTrafficPolicy, written: TargetSelector, target: Resource
+) -> bool:
+    if written.kind != target.kind or not selects(written, target.metadata.labels):
+        return False
+    scope = written.namespaces
+    within = selected(context, scope.from_ if scope else "Same", scope.selector if scope else None, target, policy)
+    name, namespace = target.metadata.name, namespace_of(target)
+    return within and granted(context.objects, policy, GATEWAY_GROUP, target.kind, namespace, name)
 
 
 def _labels(context: Context, namespace: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway_filters.gateway_api.addresses import is_address
+from gateway_filters.gateway_api.client_traffic import ClientTraffic
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.listeners import CONTROLLER, GatewayView, ListenerView
 from gateway_filters.gateway_api.objects import Key, key_of, namespace_of
@@ -12,6 +13,7 @@ from gateway_filters.gateway_api.resources import (
     GATEWAY_GROUP,
     Backend,
     BackendTLSPolicy,
+    ClientTrafficPolicy,
     Gateway,
     GatewayClass,
     ListenerSet,
@@ -54,11 +56,23 @@ def statuses(
     ancestors = _ancestors(routes) if policies else {}
     for policy in policies:
         status[key_of(policy)] = writer.policy(policy, tls.policies, ancestors)
+    traffic = ClientTraffic(context)
+    owners = [view.resource for view in gateways]
+    for policy in traffic.policies:
+        said = list(traffic.ancestors(policy, owners))
+        _tell(context, policy, said)
+        status[key_of(policy)] = writer.ancestors(policy, said)
     for guard, said in security.all():
         status[key_of(guard.resource)] = writer.ancestors(guard.resource, said)
     for backend in context.objects.of(Backend):
         status[key_of(backend)] = writer.conditions(backend, tls.backends.conditions[key_of(backend)])
     return status
+
+
+def _tell(context: Context, policy: ClientTrafficPolicy, said: Ancestors) -> None:
+    for condition in (each for _, conditions in said for each in conditions):
+        if not condition.holds:
+            context.problem(policy, ("spec",), condition.message)
 
 
 class _Writer:
@@ -117,7 +131,7 @@ class _Writer:
             ]
         }
 
-    def ancestors(self, policy: SecurityPolicy, said: Ancestors) -> Json:
+    def ancestors(self, policy: SecurityPolicy | ClientTrafficPolicy, said: Ancestors) -> Json:
         generation = self._context.generation(policy)
         return {
             "ancestors": [

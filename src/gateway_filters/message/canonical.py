@@ -17,12 +17,16 @@ from typing import Literal
 
 from gateway_filters.errors import BadRequest
 
-EscapedSlashes = Literal["reject", "keep"]
-"""What becomes of ``%2F`` and ``%5C`` in a path: the request is refused, or they stay as they are."""
+EscapedSlashes = Literal["reject", "keep", "forward"]
+"""What becomes of ``%2F`` and ``%5C`` in a path: the request is refused, they stay as they are, or they are slashes."""
 
 # Escapes of unreserved characters (RFC 3986 2.3): digits, letters, ``- . _ ~``.
 _UNRESERVED = rb"3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|2[DdEe]|5[Ff]|7[Ee]"
-_REFUSED: dict[EscapedSlashes, bytes] = {"reject": rb"00|2[Ff]|5[Cc]", "keep": rb"00"}
+_REFUSED: dict[EscapedSlashes, bytes] = {
+    "reject": rb"00|2[Ff]|5[Cc]",
+    "keep": rb"00",
+    "forward": rb"00|2[Ff]|5[Cc]",
+}
 _PLAIN = rb"!$&'()*+,\-.0-9:;=@A-Z\[\]_a-z~"
 _CHANGED = rb"\\\"<>^`{|}"
 
@@ -38,6 +42,7 @@ _BAD = {
 }
 _PIECE = re.compile(rb"%%(?P<unreserved>%b)|%%[0-9A-Fa-f]{2}|[%b%%]" % (_UNRESERVED, _CHANGED))
 _SLASHES = re.compile(rb"/{2,}")
+_ESCAPED_SLASH = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
 
 # No path holds NUL: it stands for the ``%`` of an invalid escape until what follows it is known.
 _LONE = b"\0"
@@ -48,13 +53,20 @@ def canonical_path(raw: bytes, *, escaped_slashes: EscapedSlashes = "reject") ->
     """The canonical form of the raw path ``raw``; the very same object when it is canonical already.
 
     Raises ``BadRequest`` for a path that does not begin with ``/``, for ``%00``, ``#``, ``?``, a space, a control
-    byte or one from 0x80 on, and, unless ``escaped_slashes`` is ``"keep"``, for ``%2F`` and ``%5C``.
+    byte or one from 0x80 on, and, if ``escaped_slashes`` is ``"reject"``, for ``%2F`` and ``%5C``.
     """
     if not _ODD[escaped_slashes].search(raw):
         return raw
+    if escaped_slashes == "forward":
+        raw = _ESCAPED_SLASH.sub(b"/", raw)
     if _BAD[escaped_slashes].search(raw):
         raise BadRequest("the path does not begin with '/' or holds a byte or an escape that may not be in a path")
     return _SLASHES.sub(b"/", _without_dot_segments(_with_canonical_characters(raw)))
+
+
+def escapes_a_slash(raw: bytes) -> bool:
+    """Whether there is a ``%2F`` or ``%5C`` in a raw path."""
+    return _ESCAPED_SLASH.search(raw) is not None
 
 
 def _with_canonical_characters(raw: bytes) -> bytes:

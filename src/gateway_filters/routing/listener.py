@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gateway_filters.matching.hostname import precedence
 from gateway_filters.routing.certificate import CertificatePair
@@ -32,7 +33,8 @@ class Listener:
     """A host name on a port, with the routes attached to it.
 
     ``name`` is ``namespace/gateway/listener``; ``addresses`` are the Gateway's, empty where it names none;
-    ``protocol`` is ``HTTP`` or ``HTTPS``, which has ``tls``.
+    ``protocol`` is ``HTTP`` or ``HTTPS``, which has ``tls``; ``escaped_slashes`` is what becomes of ``%2F`` and
+    ``%5C`` in a path: it is refused, they stay, or they are slashes, at once or when the client asks again.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Listener:
     addresses: tuple[str, ...] = ()
     protocol: str = "HTTP"
     tls: ListenerTLS | None = None
+    escaped_slashes: Literal["reject", "keep", "forward", "redirect"] = "reject"
 
 
 Socket = tuple[str, int]

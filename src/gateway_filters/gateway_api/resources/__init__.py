@@ -16,6 +16,7 @@ from gateway_filters.gateway_api.resources.backend_tls_policy import (
     PolicyTargetReference,
     SubjectAltName,
 )
+from gateway_filters.gateway_api.resources.client_traffic_policy import ClientTrafficPolicy
 from gateway_filters.gateway_api.resources.cluster_settings import ServiceCluster
 from gateway_filters.gateway_api.resources.core import ConfigMap, Namespace, NamespaceSpec, Secret
 from gateway_filters.gateway_api.resources.endpoint_slice import (
@@ -175,6 +176,7 @@ __all__ = [
     "BackendTLSPolicyValidation",
     "BasicAuth",
     "ClientIPConfig",
+    "ClientTrafficPolicy",
     "ConfigMap",
     "CookieConfig",
     "CookieMatch",

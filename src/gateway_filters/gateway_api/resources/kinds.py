@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from gateway_filters.gateway_api.resources.backend import Backend
 from gateway_filters.gateway_api.resources.backend_tls_policy import BackendTLSPolicy
+from gateway_filters.gateway_api.resources.client_traffic_policy import ClientTrafficPolicy
 from gateway_filters.gateway_api.resources.core import ConfigMap, Namespace, Secret
 from gateway_filters.gateway_api.resources.endpoint_slice import EndpointSlice
 from gateway_filters.gateway_api.resources.gateway import Gateway
@@ -43,6 +44,7 @@ KINDS: Mapping[tuple[str, str], Kind] = MappingProxyType(
         (GATEWAY_GROUP, "ReferenceGrant"): _kind(ReferenceGrant, "v1", "v1beta1"),
         (GATEWAY_GROUP, "BackendTLSPolicy"): _kind(BackendTLSPolicy, "v1", "v1alpha3"),
         (ENVOY_GROUP, "Backend"): _kind(Backend, "v1alpha1"),
+        (ENVOY_GROUP, "ClientTrafficPolicy"): _kind(ClientTrafficPolicy, "v1alpha1"),
         (ENVOY_GROUP, "HTTPRouteFilter"): _kind(HTTPRouteFilter, "v1alpha1"),
         (ENVOY_GROUP, "SecurityPolicy"): _kind(SecurityPolicy, "v1alpha1"),
         ("", "ConfigMap"): _kind(ConfigMap, "v1"),

@@ -260,3 +260,23 @@ def test_a_path_that_is_not_there_is_waited_for_where_it_would_be(tmp_path: Path
     assert way.concerns(tmp_path / "none")
     assert way.concerns(tmp_path / "loop")
     assert not way.concerns(tmp_path / "other")
+
+
+async def test_whoever_watches_fails_and_begins_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error inside is told, and what changes afterwards is seen as before."""
+    monkeypatch.setattr(watching, "_LOOK_WITHOUT_WATCHES", 0.05)
+    sound = watching._changed  # pyright: ignore[reportPrivateUsage]
+
+    def broken(*_: object, **__: object) -> bool:
+        monkeypatch.setattr(watching, "_changed", sound)
+        raise ValueError("inside the watcher")
+
+    monkeypatch.setattr(watching, "_changed", broken)
+    (tmp_path / "a.yaml").write_text("a")
+    watched = Watched([tmp_path])
+    await watched.begin()
+    await watched.during(lambda: None, lambda: True)
+    await watched.during(lambda: (tmp_path / "a.yaml").write_text("b"), lambda: True)
+    assert "watching files failed; it begins again" in caplog.text

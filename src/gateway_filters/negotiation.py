@@ -3,7 +3,8 @@
 Facts
 - Over TLS the client offers, and ALPN decides (RFC 9113 3.2); without an answer it is HTTP/1.1.
 - In plain text HTTP/2 is spoken by clients that know it beforehand (3.3): its preface is no request of HTTP/1.1.
-- The chosen protocol takes the transport over, so that a connection pays for the choice once.
+- The chosen protocol takes the transport over, so that a connection pays for the choice once. Until then it counts as
+  one of its peer's, or silent ones could be all that there may be.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp
 
 from gateway_filters.frontend_tls import CHOSEN
 from gateway_filters.http1.limits import Limits
-from gateway_filters.http1.refusal import refusal_body
+from gateway_filters.http1.refusal import refusal, refusal_body
 from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits, Service, Watch
 from gateway_filters.serving import LISTENER
 
@@ -65,11 +66,13 @@ class Negotiation(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Choose at once, over TLS, or wait for the first bytes."""
         self._transport = cast("asyncio.Transport", transport)
+        peer = cast("tuple[str, int] | str | None", transport.get_extra_info("peername"))
+        self._client = peer[:2] if isinstance(peer, tuple) else None
         secured, connections = transport.get_extra_info("ssl_object"), self._server_state.connections
         if secured is not None:
             self._hand_over(http2=secured.selected_alpn_protocol() == "h2")
-        elif len(connections) >= self._watch.limits.connections:
-            self._hand_over(http2=False)  # where it is refused, in words that more clients know
+        elif not self._watch.admit(self._client, len(connections) + 1):
+            self._refuse()
         else:
             connections.add(self)
             self._wait(min(self._limits.idle_seconds, self._watch.limits.keep_alive))
@@ -88,10 +91,17 @@ class Negotiation(asyncio.Protocol):
         """It waits no longer."""
         del exc
         self._timer.cancel()
+        self._watch.forget(self._client)
         self._server_state.connections.discard(self)
 
     def shutdown(self) -> None:
         """Nothing was asked yet, so nothing is owed."""
+        self._transport.close()
+
+    def _refuse(self) -> None:
+        self._watch.forget(self._client)  # at once: those that are being refused take nobody's place
+        self._transport.set_protocol(asyncio.Protocol())
+        self._transport.write(refusal(503, "too many connections"))  # in words that more clients know
         self._transport.close()
 
     def _wait(self, seconds: float) -> None:

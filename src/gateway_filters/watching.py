@@ -121,8 +121,13 @@ async def changes(paths: Sequence[str | os.PathLike[str]]) -> AsyncIterator[None
             continue
         # For the last change, and for what came before the watch.
         yield
-        await _burst(watcher, way)
-        watcher.close()
+        try:
+            await _burst(watcher, way)
+        except Exception:  # noqa: BLE001 - whatever it is, changes to come must not go unseen
+            _log.exception("watching files failed; it begins again")
+            await asyncio.sleep(_LOOK_WITHOUT_WATCHES)
+        finally:
+            watcher.close()
 
 
 def _watched(paths: Sequence[str | os.PathLike[str]]) -> tuple[Way, Watcher]:

@@ -20,6 +20,9 @@ from gateway_filters import (
     UpstreamUnreachable,
 )
 from gateway_filters.asgi.failures import Failures
+from gateway_filters.asgi.filtered import FilteredApp
+from gateway_filters.filters.filter import Filter
+from gateway_filters.message.head import RequestHead
 
 
 class Failing:
@@ -126,3 +129,23 @@ async def test_a_good_answer_passes() -> None:
 
     answer = await exchange(Failures(app), http_scope())
     assert (answer.status, answer.headers, answer.body) == (201, [(b"a", b"b")], b"created")
+
+
+class Forgetful(Filter):
+    """A filter that gives nothing back."""
+
+    __slots__ = ()
+
+    def on_request(self, head: RequestHead) -> RequestHead:
+        """Forget to return the head."""
+        return None  # type: ignore[return-value] # pyright: ignore[reportReturnType]
+
+
+async def test_a_filter_that_gives_nothing_lets_nothing_pass() -> None:
+    """It is 500, the app behind it is not called, and the next request is served as before."""
+    inner = Inner()
+    answer = await exchange(Failures(FilteredApp(inner, (Forgetful(),))), http_scope())
+    assert answer.status == 500
+    assert b"None" not in answer.body
+    assert not inner.scopes
+    assert (await exchange(Failures(FilteredApp(inner, ())), http_scope())).status == 200

@@ -96,6 +96,19 @@ def test_end_to_end_fields_stay_as_they_are() -> None:
     assert end_to_end(COOKIES) == COOKIES
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since"),
+        *("accept-ranges", "content-range", "etag", "last-modified", "vary", "cache-control", "age"),
+    ],
+)
+def test_ranges_and_conditions_pass(name: str) -> None:
+    """They are end to end (RFC 9110 13, 14), and no business of a gateway's."""
+    headers: Headers = ((name.encode(), b'W/"a", bytes=0-4, "b"'), (b"x", b"y"))
+    assert end_to_end(headers) == headers
+
+
 @QUICK
 @given(headers=HEADERS)
 def test_end_to_end_only_ever_drops(headers: Headers) -> None:

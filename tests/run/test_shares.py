@@ -1,65 +1,30 @@
-"""Weights under ``gateway-filters run``: backends that cannot be had keep their share and answer for it themselves."""
+"""One address that takes all that it can get leaves the others what they need (F13, F19)."""
 
-from collections import Counter
-from collections.abc import Iterator
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
 
-import pytest
+from run.gateway_run import NamedServer, backend, documents, free_port, gateway, get, route, running
 
-from run.gateway_run import NamedServer, backend, documents, free_port, gateway, get, running
-
-SERVICE = """
-apiVersion: v1
-kind: Service
-metadata: {name: empty}
-spec: {ports: [{port: 80}]}
-"""
-EMPTY = "{name: empty, port: 80}"
-BACKEND = "{group: gateway.envoyproxy.io, kind: Backend, name: %s, weight: %d}"
-REQUESTS = 400
-
-RULES = {
-    "/mixed": f"{BACKEND % ('missing', 1)}, {EMPTY}, {BACKEND % ('one', 2)}, {BACKEND % ('two', 0)}",
-    "/nothing-weighs": f"{BACKEND % ('one', 0)}, {BACKEND % ('two', 0)}",
-    "/empty": EMPTY,
-    "/missing": BACKEND % ("missing", 1),
-    "/none": "",
-}
+GREEDY = ("127.0.0.2", 0)
+SLOW = b"GET /slow HTTP/1.1\r\nHost: gateway\r\n\r\n"
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory, one: NamedServer, two: NamedServer) -> Iterator[int]:
-    """Where a gateway with all these rules is served."""
-    folder, port = tmp_path_factory.mktemp("shares"), free_port()
-    rules = [f"{{matches: [{{path: {{value: {path}}}}}], backendRefs: [{refs}]}}" for path, refs in RULES.items()]
-    route = f"""
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: r}}
-spec: {{parentRefs: [{{name: g}}], rules: [{", ".join(rules)}]}}
-"""
-    text = documents(gateway(port), route, SERVICE, backend("one", one), backend("two", two))
-    (folder / "all.yaml").write_text(text)
-    with running(folder):
-        yield port
-
-
-@pytest.mark.parametrize(
-    ("path", "shares"),
-    [
-        pytest.param(
-            "/mixed", {500: 0.25, 503: 0.25, 200: 0.5}, id="missing, without endpoints, there, without weight"
-        ),
-        pytest.param("/nothing-weighs", {500: 1.0}, id="nobody has any weight"),
-        pytest.param("/empty", {503: 1.0}, id="a Service without endpoints alone"),
-        pytest.param("/missing", {500: 1.0}, id="a backend that is missing alone"),
-        pytest.param("/none", {500: 1.0}, id="no backend at all"),
-    ],
-)
-def test_shares(port: int, path: str, shares: dict[int, float]) -> None:
-    """500 for what cannot be resolved, 503 for what has nobody (Gateway API, HTTPRouteRule.backendRefs)."""
-    answers = [get(port, path) for _ in range(REQUESTS if len(shares) > 1 else 5)]
-    found = Counter(status for status, _ in answers)
-    assert found.keys() == shares.keys()
-    # Six standard deviations: by chance once in a billion runs.
-    assert all(abs(count - shares[status] * len(answers)) < 60 for status, count in found.items())
-    assert {body for status, body in answers if status == 200} <= {"one"}
+def test_a_flood_of_one_address_leaves_others_alone(folder: Path, one: NamedServer) -> None:
+    """A thousand connections with a request each, of which twenty may stay: ten others are answered at once."""
+    port = free_port()
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder, "--http1", "connections_of_peer=20") as process, ExitStack() as stack:
+        flood = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10, GREEDY)) for _ in range(1000)]
+        for each in flood[:20]:
+            each.sendall(SLOW)
+        assert one.waiting.wait(10)
+        begun = time.monotonic()
+        assert [get(port, "/") for _ in range(10)] == [(200, "one")] * 10
+        assert time.monotonic() - begun < 5
+        assert all(each.recv(4096).startswith(b"HTTP/1.1 503 ") for each in flood[20:])
+        one.release.set()
+        assert all(each.recv(4096).startswith(b"HTTP/1.1 200 ") for each in flood[:20])
+        stack.close()
+        assert process.stop()[0] == 0

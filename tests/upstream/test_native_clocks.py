@@ -96,6 +96,43 @@ async def test_interim_answers_do_not_stop_the_clock() -> None:
             await asyncio.wait_for(ask(transport, get(), Clocks(first_byte=0.3)), 2)
 
 
+async def test_a_head_that_trickles() -> None:
+    """Byte by byte, without an end: the clock for the first byte is that of the head, too."""
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(b"HTTP/1.1 200 OK\r\nx: ")
+        while True:
+            await asyncio.sleep(0.02)
+            await peer.send(b"x")
+
+    async with upstream(script) as scripted, client(scripted.port) as transport:
+        with pytest.raises(UpstreamTimeout):
+            await asyncio.wait_for(ask(transport, get(), Clocks(first_byte=0.3)), 2)
+        assert (transport.pool.active, transport.pool.idle) == (0, 0)
+
+
+async def test_an_upstream_is_not_blamed_for_a_loop_that_stood_still() -> None:
+    """Its answer came in time; it was we who did not look."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                time.sleep(0.3)
+                peer.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                peer.recv(4096)
+
+        async with client(server.getsockname()[1]) as transport:
+            answering = asyncio.create_task(asyncio.to_thread(answer))
+            asking = asyncio.create_task(ask(transport, get(), Clocks(first_byte=1)))
+            await asyncio.sleep(0.1)
+            time.sleep(1.8)  # noqa: ASYNC251 - the fault
+            assert (await asking).body == b"ok"
+        await answering
+
+
 async def test_the_clock_between_pieces() -> None:
     """What came is handed up at once; a silence then is an abort. Pieces in time keep it going."""
 

@@ -3,15 +3,18 @@
 # pyright: reportPrivateUsage=false
 
 import asyncio
+import errno
 import os
 import socket
 import ssl
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
-from scripted import OK, Peer, ask, closing, get, serving, upstream, whole
+from scripted import OK, Peer, ask, client, closing, get, serving, upstream, whole
 
 from gateway_filters import Clocks
 from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected, UpstreamAborted
@@ -270,3 +273,48 @@ async def test_the_systems_names() -> None:
         transport = NativeTransport(Origin("http", "localhost", scripted.port))
         assert (await ask(transport, get())).body == b"ok"
         await transport.aclose()
+
+
+async def test_without_a_local_port_it_is_told_and_recovers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are taken (EADDRNOTAVAIL): there is no connection, no slot is lost, and the next one is made."""
+    async with upstream(serving(OK)) as scripted, client(scripted.port) as transport:
+        loop = asyncio.get_running_loop()
+
+        async def full(sock: socket.socket, address: object) -> None:
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop, "sock_connect", full)
+            for _ in range(3):
+                with pytest.raises(NotConnected):
+                    await ask(transport, get())
+        assert transport.pool.active == 0
+        assert (await ask(transport, get())).body == b"ok"
+
+
+async def test_a_slow_resolver_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes its time for one name: the loop goes on, and what needs no name is served."""
+    free = threading.Event()
+
+    loop = asyncio.get_running_loop()
+    sound = loop.getaddrinfo
+
+    async def slow(host: str, *rest: Any, **named: Any) -> list[Any]:
+        if host != "slow.test":
+            return await sound(host, *rest, **named)
+        await asyncio.to_thread(free.wait, 10)
+        raise socket.gaierror("no such name")
+
+    async with upstream(serving(OK)) as scripted, client(scripted.port) as transport:
+        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        other = NativeTransport(Origin("http", "slow.test", 80))
+        waiting = [asyncio.create_task(ask(other, get(), Clocks(connect=5))) for _ in range(50)]
+        await asyncio.sleep(0.05)
+        for _ in range(5):
+            async with asyncio.timeout(2):
+                assert (await ask(transport, get())).body == b"ok"
+        free.set()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(each) for each in ended} == {NotConnected}
+        assert other.pool.active == 0
+        await other.aclose()

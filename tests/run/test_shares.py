@@ -17,9 +17,7 @@ def test_a_flood_of_one_address_leaves_others_alone(folder: Path) -> None:
         port = free_port()
         (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
         with running(folder, "--http1", "connections_of_peer=20") as process:
-            flood = [
-                stack.enter_context(socket.create_connection(("127.0.0.1", port), 10, GREEDY)) for _ in range(400)
-            ]
+            flood = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10, GREEDY)) for _ in range(400)]
             for each in flood[:20]:
                 each.sendall(SLOW)
             assert one.waiting.wait(10)

@@ -2,6 +2,7 @@
 
 from soak.aborts import DEPARTURES, LEAKS
 from soak.changes import CHANGES
+from soak.idle import IDLE
 from soak.memory import MEMORY
 from soak.mixups import MIXUPS
 from soak.posts import POSTS
@@ -9,7 +10,7 @@ from soak.scenario import Scenario
 from soak.slow_clients import SLOW_CLIENTS
 from soak.truncation import TRUNCATION
 
-_ALL = (CHANGES, LEAKS, DEPARTURES, MEMORY, TRUNCATION, POSTS, MIXUPS, SLOW_CLIENTS)
+_ALL = (CHANGES, LEAKS, DEPARTURES, MEMORY, TRUNCATION, POSTS, MIXUPS, SLOW_CLIENTS, IDLE)
 
 SCENARIOS: dict[str, Scenario] = {each.name: each for each in _ALL}
 """By name."""

@@ -56,7 +56,7 @@ def hygiene(data: bytes) -> None:
     nominated = {
         part.strip(b" \t").lower() for name, value in fields if name == b"connection" for part in value.split(b",")
     }
-    gone = (nominated - _FRAME) | _CLIENTS | _HOPS | {b"host"}
+    gone = (nominated - _FRAME - {b""}) | _CLIENTS | _HOPS | {b"host"}
     kept = [(name, value) for name, value in fields if name not in gone and not name.startswith(_CLAIMS)]
     assert [pair for pair in sent if pair[0] not in (b"host", b"authorization")] == kept, sent
 

@@ -99,3 +99,14 @@ async def receive() -> Message:
 async def send(message: Message) -> None:
     """Nothing goes."""
     del message
+
+
+async def test_trace_is_the_apps_business(gateway: Gateway) -> None:
+    """What the gateway would refuse goes to the app, which answers as it likes."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("mine")(scope, receive, send)
+
+    front = GatewayMiddleware(app, gateway=gateway)
+    answer = await exchange(front, {**http_scope("/v1/models"), "method": "TRACE"})
+    assert (answer.status, answer.body) == (200, b"mine")

@@ -20,7 +20,7 @@ from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import Shell
 from gateway_filters.assembly import Upstreams, assemble, fetched_keys, ingress_of, route_app
 from gateway_filters.credentials import FetchedKeys, KeySource
-from gateway_filters.errors import BadRequest, PathMoved
+from gateway_filters.errors import ClientError
 from gateway_filters.matching.hostname import host_of
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, BackendTLS, Listener, ListenerTable, RemoteJWKS, Route, Socket, by_socket
@@ -98,7 +98,7 @@ class Serving:
             return None
         try:
             head = self._now.ingress(request_head(scope))
-        except (BadRequest, PathMoved):
+        except ClientError:
             return None
         return None if self._now.table.find(head) is None else self._now.everywhere
 

@@ -144,3 +144,10 @@ async def test_what_was_matched_is_what_is_sent() -> None:
     then, app = Inner(), Inner()
     await exchange(PathPrefix(app, prefix="/v1", then=then), http_scope("/other/..//v1/./models"))
     assert [each["raw_path"] for each in then.scopes] == [b"/v1/models"]
+
+
+async def test_what_would_be_refused_is_the_apps() -> None:
+    """TRACE is no request that the prefix could take, and no failure of the app's either."""
+    then, app = Inner(), Inner()
+    await exchange(PathPrefix(app, prefix="/v1", then=then), {**http_scope("/v1/models"), "method": "TRACE"})
+    assert (len(then.scopes), len(app.scopes)) == (0, 1)

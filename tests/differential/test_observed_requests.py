@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from recorder import Received, Recorder
+from seed_route import seed_manifests
 
-from run.gateway_run import documents, free_port, gateway, running
+from run.gateway_run import free_port, running
 
 OBSERVED = Path(__file__).parents[3] / "shared/envoy/observed.json"
 
@@ -52,48 +53,7 @@ def served(upstream: Recorder, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The seed's route in ``run``, with an upstream on this machine."""
     port = free_port()
     folder = tmp_path_factory.mktemp("manifests")
-    rule = {
-        "matches": [{"path": {"type": "PathPrefix", "value": "/v1"}}],
-        "filters": [
-            {
-                "type": "URLRewrite",
-                "urlRewrite": {
-                    "hostname": "dashscope.aliyuncs.com",
-                    "path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/compatible-mode/v1"},
-                },
-            },
-            {
-                "type": "ExtensionRef",
-                "extensionRef": {"group": "gateway.envoyproxy.io", "kind": "HTTPRouteFilter", "name": "key"},
-            },
-        ],
-        "backendRefs": [{"group": "gateway.envoyproxy.io", "kind": "Backend", "name": "b"}],
-    }
-    route = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": "r"},
-        "spec": {"parentRefs": [{"name": "g"}], "rules": [rule]},
-    }
-    injection = {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "HTTPRouteFilter",
-        "metadata": {"name": "key"},
-        "spec": {"credentialInjection": {"overwrite": True, "credential": {"valueRef": {"name": "key"}}}},
-    }
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "key"},
-        "stringData": {"credential": "Bearer k"},
-    }
-    to = {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "Backend",
-        "metadata": {"name": "b"},
-        "spec": {"endpoints": [{"ip": {"address": "127.0.0.1", "port": upstream.port}}]},
-    }
-    (folder / "all.yaml").write_text(documents(gateway(port), *map(json.dumps, (route, injection, secret, to))))
+    (folder / "all.yaml").write_text(seed_manifests(port, upstream.port))
     with running(folder):
         yield port
 

@@ -10,7 +10,7 @@ from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import HeadApp, Serve, hand_on, serve_websocket, serving
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import ClientError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
@@ -52,7 +52,7 @@ class PathPrefix:
 
     ``prefix`` is text and begins with ``/``; raises ``ConfigurationError`` otherwise. The path is matched below
     the mount point and in its canonical form, which is what ``then`` gets: ``/v1/../x`` is not below ``/v1``.
-    What goes to ``app`` goes untouched, as does a path that has no canonical form.
+    What goes to ``app`` goes untouched, as does what would be refused: a path that has no canonical form, or TRACE.
     """
 
     def __init__(self, app: ASGIApp, *, prefix: str, then: ASGIApp) -> None:
@@ -74,7 +74,7 @@ class PathPrefix:
         """The head with its canonical path, if that is below the prefix."""
         try:
             head = ingress_head(request_head(scope))
-        except BadRequest:
+        except ClientError:
             return None
         return head if under_prefix(head.path, self._prefix) else None
 

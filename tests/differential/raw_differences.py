@@ -90,7 +90,12 @@ def _ends_without_words(request: bytes, envoy: Raw, ours: Raw) -> bool:
 
 def _ends_after_upgrade(request: bytes, envoy: Raw, ours: Raw) -> bool:
     upgrading = re.search(rb"upgrade: h2c", request, re.IGNORECASE) is not None
-    return upgrading and _is_silent(envoy, ours) and _is_part(ours.received, envoy.received)
+    ended = ours.statuses[-1:] == (400,) or _is_silent(envoy, ours)
+    return upgrading and ended and _is_part(ours.received, envoy.received)
+
+
+def _drops_trailers(request: bytes, envoy: Raw, ours: Raw) -> bool:
+    return re.search(rb"\nX-L: a{60000}", request) is not None and 431 in envoy.statuses and 431 not in ours.statuses
 
 
 def _takes_hyphens(request: bytes, envoy: Raw, ours: Raw) -> bool:
@@ -108,6 +113,7 @@ EXPLAINED: dict[str, Callable[[bytes, Raw, Raw], bool]] = {
     "after a 404": _goes_on,
     "after a bad Host or path": _goes_on_after_refusal,
     "behind an answer": _ends_without_words,
+    "long trailers": _drops_trailers,
     "an upgrade that is passed over": _ends_after_upgrade,
     "M-SEARCH": _takes_hyphens,
     "Connection: host": _takes_a_nominated_host,

@@ -261,6 +261,8 @@ class GatewayProtocol(HttpToolsProtocol):
         upgrade = self.parser.should_upgrade()
         if upgrade and self._get_upgrade() != b"h2c":  # which may be passed over (RFC 9113 3.1)
             raise Refused(403, "an upgrade to something that is not spoken here")
+        if upgrade:
+            self._check_no_body()
         keep_alive = self.parser.should_keep_alive() and not upgrade
         expects = any(name == b"expect" for name, _ in self.headers)
         self._newest = cycle = Cycle(self, scope, body=None, keep_alive=keep_alive, expects=expects)
@@ -278,6 +280,10 @@ class GatewayProtocol(HttpToolsProtocol):
     def _check_upgrade(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             raise Refused(400, "an upgrade behind a request that is still being answered")
+        self._check_no_body()
+
+    def _check_no_body(self) -> None:
+        """The parser takes the head of an upgrade for all of the request: a body would be lost."""
         if any(name in _FRAMES and value != b"0" for name, value in self.headers):
             raise Refused(400, "an upgrade with a body")
 

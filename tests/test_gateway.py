@@ -112,6 +112,16 @@ async def test_no_route() -> None:
     assert (answer.status, json_error(answer.body)["type"]) == (404, "not_found")
 
 
+@pytest.mark.parametrize(("version", "status"), [("0.9", 426), ("1.0", 426), ("1.1", 200), ("2", 200)])
+async def test_versions(version: str, status: int) -> None:
+    """Old versions are asked to upgrade on the routes, as by Envoy; an app beside them may serve them."""
+    gateway = Gateway([route()], upstreams=through(Provider()))
+    answer = await exchange(gateway, {**http_scope("/v1/models"), "http_version": version})
+    assert answer.status == status
+    assert ((b"upgrade", b"HTTP/1.1") in answer.headers) == (status == 426)
+    assert (await exchange(gateway, {**http_scope("/other"), "http_version": version})).status == 404
+
+
 async def test_no_routes() -> None:
     """A gateway without routes is a gateway: it answers 404."""
     assert (await exchange(Gateway([]), http_scope())).status == 404

@@ -38,6 +38,10 @@ class MethodNotAllowed(ClientError):
     """The method is never forwarded."""
 
 
+class VersionNotServed(ClientError):
+    """The request came in a version of HTTP that is too old."""
+
+
 class PathMoved(ClientError):
     """The request is to be made for another path, ``location`` (path and query)."""
 
@@ -135,6 +139,7 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
     PathMoved: Verdict(307, "path_moved", "The path is to be asked for in another spelling."),
     MethodNotAllowed: Verdict(405, "invalid_request_error", "The method is not allowed."),
+    VersionNotServed: Verdict(426, "invalid_request_error", "HTTP/1.1 is needed."),
     Unauthenticated: Verdict(401, "authentication_error", "The request is not authenticated."),
     PermissionDenied: Verdict(403, "permission_denied", "The request is not permitted."),
     RouteRefused: Verdict(500, "gateway_error", "The gateway's configuration does not allow this request."),

@@ -111,3 +111,17 @@ def test_methods_that_echo_are_refused(method: bytes) -> None:
     """They would show a client the credential that was injected."""
     with pytest.raises(MethodNotAllowed):
         ingress_head(RequestHead(method, b"/"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([(b"host", b"a.test"), (b"x_forwarded_for", b"1")], id="a name with an underscore"),
+        pytest.param([(b"host", b"a.test"), (b"host", b"b.test")], id="two Hosts"),
+        pytest.param([(b"host", b"a.test"), (b"host", b"a.test")], id="the same Host twice"),
+    ],
+)
+def test_headers_that_servers_read_differently_are_refused(headers: list[tuple[bytes, bytes]]) -> None:
+    """On every server, since every server shows them."""
+    with pytest.raises(BadRequest):
+        ingress_head(request_head({**http_scope("/v1"), "headers": headers}))

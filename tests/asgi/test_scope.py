@@ -94,7 +94,7 @@ def test_path(given: dict[str, Any], path: bytes) -> None:
         pytest.param({"headers": [HOST]}, "authority", b"gateway.test", id="Host is the authority"),
         pytest.param({"headers": [HOST]}, "headers", (), id="Host is no header"),
         pytest.param({"headers": []}, "authority", b"", id="a missing Host is empty"),
-        pytest.param({"headers": [HOST, (b"host", b"b")]}, "authority", b"gateway.test", id="of two Hosts one counts"),
+        pytest.param({"headers": [HOST, (b"host", b"b")]}, "authority", b"gateway.test, b", id="two Hosts are no Host"),
         pytest.param({"headers": [HOST, (b"host", b"b")]}, "headers", (), id="of two Hosts none is a header"),
         pytest.param(
             {"headers": [(b"b", b"\xff"), HOST, (b"a", b"2"), (b"b", b"1")]},
@@ -182,7 +182,7 @@ def test_write_back_keeps_the_rest() -> None:
     ("given", "expected"),
     [
         pytest.param([(b"a", b"1"), HOST], [HOST, (b"a", b"1")], id="Host moves to the front"),
-        pytest.param([HOST, (b"a", b"1"), (b"host", b"evil")], [HOST, (b"a", b"1")], id="a second Host is gone"),
+        pytest.param([HOST, (b"host", b"b")], [(b"host", b"gateway.test, b")], id="two Hosts are one that is none"),
         pytest.param([(b"a", b"1")], [(b"a", b"1")], id="no Host stays no Host"),
     ],
 )

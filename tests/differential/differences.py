@@ -352,7 +352,6 @@ DIFFERENCES = {
     "A less specific host name takes what a more specific one leaves": Difference(),
     "A method counts before headers": Difference(),
     "Query parameters are decoded before they are compared": Difference(),
-    "Header names may have underscores": Difference(),
     "Lines of one header are joined before they are compared": Difference(),
     "A canonical path stays what it is": Difference(before=_canonical_twice),
     "Escaped slashes are refused": Difference(after=_escaped_slashes),

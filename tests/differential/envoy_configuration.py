@@ -41,7 +41,7 @@ def configuration(cases: Sequence[Case], upstream_port: int) -> dict[str, Any]:
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
         "server_header_transformation": "PASS_THROUGH",
-        "common_http_protocol_options": {"headers_with_underscores_action": "ALLOW"},
+        "common_http_protocol_options": {"headers_with_underscores_action": "REJECT_REQUEST"},
         # Envoy Gateway leaves it at 1 s, which would be spent after each refusal.
         "delayed_close_timeout": "0.02s",
         "http_filters": [

@@ -10,10 +10,13 @@ from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import HeadApp, Serve, hand_on, serve_websocket, serving
-from gateway_filters.errors import ClientError
+from gateway_filters.errors import ClientError, VersionNotServed
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
+
+# What Envoy does not serve either, unless it is told to; granian writes 1 for 1.0.
+_TOO_OLD = frozenset(("0.9", "1", "1.0"))
 
 
 class Dispatch(HeadApp):
@@ -40,6 +43,8 @@ class Dispatch(HeadApp):
         chosen = self._choose(canonical)
         if chosen is None:
             return hand_on(self._otherwise, scope, receive, send)
+        if scope.get("http_version") in _TOO_OLD:
+            raise VersionNotServed("HTTP/1.1 is needed")
         return chosen(canonical, scope, receive, send)
 
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,6 +21,7 @@ from gateway_filters.errors import (
     PathMoved,
     Unauthenticated,
     UpstreamBusy,
+    VersionNotServed,
     verdict,
 )
 from gateway_filters.message.head import Reply, RequestHead
@@ -52,6 +53,8 @@ def reply_to(error: BaseException) -> Reply:
 def _headers_for(error: BaseException) -> Headers:
     if isinstance(error, Unauthenticated):
         return ((b"www-authenticate", error.challenge.encode()),)
+    if isinstance(error, VersionNotServed):
+        return ((b"upgrade", b"HTTP/1.1"),)  # RFC 9110 15.5.22 asks for it
     if isinstance(error, PathMoved):
         return ((b"location", error.location.encode("latin-1")),)
     # The one failure that passes by itself and soon (RFC 9110 10.2.3).

@@ -26,13 +26,16 @@ def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject
     """The head with its path in canonical form and without claims of who the client is; the same head if it is so.
 
     Dropped are ``X-Forwarded-*``, ``Forwarded`` and ``X-Real-IP``. Raises ``BadRequest`` for a path that has no
-    canonical form and for a Host that is none, ``MethodNotAllowed`` for TRACE.
+    canonical form, for a Host that is none or several, and for header names with ``_`` (Envoy Gateway's
+    ``headersWithUnderscoresAction``), ``MethodNotAllowed`` for TRACE.
     """
     if head.method in _ECHOING:
         raise MethodNotAllowed("a method that echoes the request would show the credential in it")
-    kept = [pair for pair in head.headers if not pair[0].startswith(_CLAIMS)]
-    if len(kept) != len(head.headers):
-        head = head.with_headers(tuple(kept))
+    names = b" ".join([name for name, _ in head.headers])
+    if b"_" in names:
+        raise BadRequest("a header's name has '_', which some servers take for '-'")
+    if b"forwarded" in names or b"x-real-ip" in names:
+        head = head.with_headers(tuple([pair for pair in head.headers if not pair[0].startswith(_CLAIMS)]))
     short = len(head.path) + len(head.authority) <= _LONGEST_KNOWN
     path = (_remembered if short else _canonical)(head.authority, head.path, escaped_slashes)
     return head if path == head.path else head.with_path(path)

@@ -95,7 +95,8 @@ def _headers(scope: Scope) -> tuple[bytes, Headers]:
     dropped: frozenset[bytes] = frozenset()
     for name, value in scope["headers"]:
         if name == b"host":
-            authority = value if authority is None else authority
+            # Several Hosts are none: joined they are refused wherever a Host is looked at.
+            authority = value if authority is None else authority + b", " + value
         elif name == b"connection":
             dropped |= named(value)
         else:

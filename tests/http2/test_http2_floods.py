@@ -5,7 +5,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import pytest
 from h2_peer import GET, POST, Answer, Peer, echo, forever, hello, raw, serving
@@ -245,7 +245,9 @@ async def test_more_connections_than_a_peer_may_have() -> None:
         for peer in peers[:4]:
             peer.ask(1)
             assert (await peer.answer(1)).status == 200
-        assert await peers[4].goaway() == CALM
+        with suppress(ConnectionError):  # it may have written to a connection that was closed, and lost what it was told
+            assert await peers[4].goaway() == CALM
+        assert peers[4].answers == {}
         peers[0].writer.close()
         while len(server.state.connections) > 3:  # noqa: ASYNC110 - sets tell nobody
             await asyncio.sleep(0.001)

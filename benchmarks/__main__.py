@@ -86,6 +86,11 @@ def tell(line: str) -> None:
 def _seed(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
     with started(peers, setting, results.skipped) as runners:
         results.outcomes.extend(race(scenario, runners, setting, tell) for scenario in races.seed)
+
+
+def _memory(races: Plan, setting: Setting, peers: Sequence[Peer], results: Results) -> None:
+    """In processes of their own: what a thousand connections have left behind would hide what streams take."""
+    with started(peers, setting, results.skipped) as runners:
         _remember(races, runners, setting, results)
 
 
@@ -161,7 +166,7 @@ def _in_turn(lanes: Sequence[tuple[str, Runner, Scenario]], rounds: int, setting
     return samples
 
 
-_KINDS: dict[str, Kind] = {"seed": _seed, "bodies": _bodies, "tls": _tls, "routes": _routes, "http2": _http2}
+_KINDS: dict[str, Kind] = {"seed": _seed, "memory": _memory, "bodies": _bodies, "tls": _tls, "routes": _routes, "http2": _http2}
 
 
 @contextmanager

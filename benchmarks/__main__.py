@@ -166,7 +166,14 @@ def _in_turn(lanes: Sequence[tuple[str, Runner, Scenario]], rounds: int, setting
     return samples
 
 
-_KINDS: dict[str, Kind] = {"seed": _seed, "memory": _memory, "bodies": _bodies, "tls": _tls, "routes": _routes, "http2": _http2}
+_KINDS: dict[str, Kind] = {
+    "seed": _seed,
+    "memory": _memory,
+    "bodies": _bodies,
+    "tls": _tls,
+    "routes": _routes,
+    "http2": _http2,
+}
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def test_a_short_race_measures_real_processes() -> None:
     """One round, two peers, a few slow streams: every request is answered through the upstream, without an error."""
     seed = Scenario("Seed POST", "few", Load((CHAT,), 2, 1.0, QUESTION), rounds=1)
     short = Plan((seed,), (), (), (1,), 1, 1.0, 5, 0.5, 1, 1.0)
-    results = run(short, [peer for peer in PEERS if peer.name in (OURS, OURS_RUN)], ["seed"])
+    results = run(short, [peer for peer in PEERS if peer.name in (OURS, OURS_RUN)], ["seed", "memory"])
     assert results.skipped == {}
     (outcome,) = results.outcomes
     assert outcome.samples.keys() == results.memory.keys() == {OURS, OURS_RUN}

@@ -245,7 +245,8 @@ async def test_more_connections_than_a_peer_may_have() -> None:
         for peer in peers[:4]:
             peer.ask(1)
             assert (await peer.answer(1)).status == 200
-        with suppress(ConnectionError):  # it may have written to a connection that was closed, and lost what it was told
+        # Whoever writes to a connection that is closed may lose what it was told.
+        with suppress(ConnectionError):
             assert await peers[4].goaway() == CALM
         assert peers[4].answers == {}
         peers[0].writer.close()

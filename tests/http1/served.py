@@ -1,10 +1,11 @@
 """A server of ``GatewayProtocol`` on a real socket, and a raw client."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from starlette.types import ASGIApp
 from uvicorn import Config
@@ -50,14 +51,17 @@ class Client:
 class Server:
     """Where it listens, and its state."""
 
-    def __init__(self, port: int, state: ServerState) -> None:
+    def __init__(self, port: int, state: ServerState, tls: ssl.SSLContext | None = None) -> None:
         self.state = state
         self._port = port
+        self._tls = tls
         self._clients: list[Client] = []
 
     async def client(self, limit: int = 2**16) -> Client:
         """A new connection."""
-        client = Client(*await asyncio.open_connection("127.0.0.1", self._port, limit=limit))
+        name = None if self._tls is None else "h"
+        told: dict[str, Any] = {"limit": limit, "ssl": self._tls, "server_hostname": name}
+        client = Client(*await asyncio.open_connection("127.0.0.1", self._port, **told))
         self._clients.append(client)
         return client
 
@@ -68,8 +72,18 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, limits: Limits | None = None, *, ping: float = 20.0) -> AsyncGenerator[Server]:
-    """``app`` on a free port of this machine; who opens a WebSocket is asked for a sign every ``ping`` seconds."""
+async def serving(
+    app: ASGIApp,
+    limits: Limits | None = None,
+    *,
+    ping: float = 20.0,
+    tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None,
+) -> AsyncGenerator[Server]:
+    """``app`` on a free port of this machine; who opens a WebSocket is asked for a sign every ``ping`` seconds.
+
+    ``tls``: the contexts of the server and of its clients.
+    """
+    served, asked = tls or (None, None)
     watch = Watch(limits)
     websocket = cast("type[asyncio.Protocol]", partial(GatewayWebSocket, watch=watch))
     config = Config(
@@ -85,8 +99,8 @@ async def serving(app: ASGIApp, limits: Limits | None = None, *, ping: float = 2
     config.load()
     state = ServerState()
     protocol = partial(GatewayProtocol, config, state, {}, watch=watch)
-    listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
-    server = Server(listening.sockets[0].getsockname()[1], state)
+    listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, ssl=served)
+    server = Server(listening.sockets[0].getsockname()[1], state, asked)
     try:
         yield server
     finally:

@@ -294,6 +294,15 @@ async def test_a_client_that_is_slow_is_let_go(begun: bytes, slowly: bytes, expe
     assert got[: len(expected) or None] == expected
 
 
+async def test_a_head_behind_a_request_has_no_more_time() -> None:
+    """It began in the read that held the end of the one before it."""
+    async with serving(echo, Limits(head_seconds=0.2)) as server:
+        client = await server.client()
+        client.send(GET + b"GET /b HTTP/1.1\r\n")
+        assert (await client.answer()).startswith(b"HTTP/1.1 200")
+        assert (await client.answer()).startswith(b"HTTP/1.1 408")
+
+
 async def test_a_body_below_the_least_rate_is_let_go() -> None:
     """A byte now and then keeps no connection."""
     limits = Limits(body_idle=0.3, body_rate=1000)

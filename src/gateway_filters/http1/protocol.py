@@ -142,7 +142,8 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if self._over:
             return
-        if cycle is not None and not cycle.response_complete and not self._in_message:
+        # What waits already came first, also where a transport hands over what it has kept before that is looked at.
+        if self._held or (cycle is not None and not cycle.response_complete and not self._in_message):
             self._held.append(data)
             self.flow.pause_reading()
             return
@@ -227,6 +228,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._newest = None
         self._in_message = self._in_head = True
         self._head_size = 0
+        self._read_by = self._sweep.after(self._limits.head_seconds)
 
     def on_url(self, url: bytes) -> None:
         """A part of the target."""
@@ -338,17 +340,24 @@ class GatewayProtocol(HttpToolsProtocol):
         if not cycle.keep_alive or self._over:
             self._close()
             return
-        self._read_by = self._sweep.after(self._limits.body_idle if cycle.more_body else self._limits.keep_alive)
+        self._read_by = self._sweep.after(self._time_for_what_comes())
         if self._waiting:
             self._start(self._waiting.popleft())
             return
-        self.flow.resume_reading()
         if self._held:
             self.loop.call_soon(self._unhold)
+        else:
+            self.flow.resume_reading()
+
+    def _time_for_what_comes(self) -> float:
+        if not self._in_message:
+            return self._limits.keep_alive
+        return self._limits.head_seconds if self._in_head else self._limits.body_idle
 
     def _unhold(self) -> None:
         held, self._held = b"".join(self._held), []
         if held and not self.transport.is_closing():
+            self.flow.resume_reading()
             self.data_received(held)
 
     def failed(self, cycle: Cycle, *, started: bool) -> None:

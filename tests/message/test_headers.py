@@ -1,5 +1,7 @@
 """Header pairs: order and duplicates kept, hop-by-hop fields known."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from gateway_filters.message.headers import (
     Headers,
     end_to_end,
     first,
+    named,
     nominated,
     replaced,
     values,
@@ -129,3 +132,14 @@ def test_replacing_touches_no_other_name(headers: Headers, name: bytes) -> None:
     assert values(replaced(headers, name, b"new"), name) == (b"new",)
     assert without(replaced(headers, name, b"new"), [name]) == without(headers, [name])
     assert values(without(headers, [name]), name) == ()
+
+
+def test_what_clients_nominate_does_not_fill_the_memory() -> None:
+    """Long lists of names are forgotten."""
+    tracemalloc.start()
+    try:
+        for number in range(64):
+            assert len(named(b",".join(b"%d-%d" % (number, name) for name in range(2000)))) == 2000
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()

@@ -63,10 +63,18 @@ def nominated(headers: Headers) -> frozenset[bytes]:
     return found
 
 
-@lru_cache(maxsize=256)
 def named(value: bytes) -> frozenset[bytes]:
-    """The names that one ``Connection`` field nominates; few values are common, so they are remembered."""
+    """The names that one ``Connection`` field nominates."""
+    return _remembered(value) if len(value) <= _LONGEST_KNOWN else _named(value)
+
+
+def _named(value: bytes) -> frozenset[bytes]:
     return tokens(value) - _NEVER_NOMINATED
+
+
+# Few values are common; what clients send must not fill the memory, so long ones are taken apart each time.
+_LONGEST_KNOWN = 256
+_remembered = lru_cache(maxsize=256)(_named)
 
 
 def tokens(value: bytes) -> frozenset[bytes]:

@@ -242,6 +242,16 @@ async def test_an_early_answer_does_not_spoil_the_next_request() -> None:
         assert (await client.rest()).count(b"HTTP/1.1") == 1
 
 
+async def test_an_early_answer_to_an_expectation_ends_the_connection() -> None:
+    """The client may leave out its body now (RFC 9110 10.1.1), and its next request must not be taken for that."""
+    early = answering(start(401, (b"content-length", b"0")), body())
+    async with serving(early) as server:
+        client = await server.client()
+        client.send(b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 27\r\nExpect: 100-continue\r\n\r\n")
+        answer = await client.rest()
+    assert answer.startswith(b"HTTP/1.1 401") and b"connection: close" in answer
+
+
 async def test_a_client_that_leaves_is_reported() -> None:
     """The app hears of it while it waits."""
     left = asyncio.Event()

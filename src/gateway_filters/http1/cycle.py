@@ -172,6 +172,8 @@ class Cycle:
 
     def _write_head(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.response_started = True
+        if self.expects_continue and self.more_body:
+            self.keep_alive = False  # it was not asked for its body: nobody knows whether that or a request comes next
         self.expects_continue = False
         self._bodiless = status in _BODILESS or self.scope["method"] == "HEAD"
         lines = [_STATUS_LINES[status]]

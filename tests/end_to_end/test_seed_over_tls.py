@@ -178,6 +178,7 @@ def test_interim_answers_are_no_answers(gateway: GatewayProcess, provider: Provi
     provider.script = raw(interim + b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
     came = ask(gateway.port, headers=[("Expect", "100-continue")])
     assert (came.status, came.body, came.values("link")) == (200, b"ok", [])
+    assert provider.only_exchange().request.values(b"expect") == []
 
 
 def test_a_websocket_is_refused(gateway: GatewayProcess, provider: Provider) -> None:

@@ -47,6 +47,8 @@ _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
 _DEFAULT_WEBSOCKETS = WebSockets()
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
+# Whoever took the request has met its expectation (RFC 9110 10.1.1): the body follows at once.
+_NOT_SENT = HOP_BY_HOP | {b"expect"}
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
 _LENGTH = frozenset((b"content-length",))
 
@@ -231,7 +233,7 @@ def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
             if framing is not None:
                 raise BadRequest("the request's body is framed twice")
             framing = length(pair[1]) if name == b"content-length" else coding(pair[1])
-        if name not in HOP_BY_HOP:
+        if name not in _NOT_SENT:
             headers.append(pair)
     return headers, framing
 

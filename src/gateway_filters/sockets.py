@@ -85,11 +85,28 @@ async def open_door(
     uvicorn is not installed.
     """
     server = _server(app, tls, limits, drain)
-    await server.startup(sockets=[bound])
+    await _listen(server, bound, limits.http1.head_seconds)
     address, port = bound.getsockname()[:2]
     host = f"[{address}]" if ":" in address else address
     scheme = "http" if tls is None else "https"
     return Door(bound, server, f"{scheme}://{host}:{port}", tls)
+
+
+async def _listen(server: "Server", bound: socket.socket, handshake: float) -> None:
+    """What uvicorn's own ``startup`` does with a socket that is bound; it has no word for the time of a handshake."""
+    config = server.config
+    protocol = partial(
+        config.http_protocol_class, config=config, server_state=server.server_state, app_state=server.lifespan.state
+    )
+    accepting = await asyncio.get_running_loop().create_server(
+        protocol,
+        sock=bound,
+        ssl=config.ssl,
+        backlog=config.backlog,
+        ssl_handshake_timeout=None if config.ssl is None else handshake,
+    )
+    server.servers = [accepting]
+    server.started = True
 
 
 def bind(place: tuple[str, int]) -> socket.socket:

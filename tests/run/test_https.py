@@ -135,6 +135,18 @@ def test_versions(served: int, version: ssl.TLSVersion, spoken: bool) -> None:
         assert secured.version() == {ssl.TLSVersion.TLSv1_2: "TLSv1.2", ssl.TLSVersion.TLSv1_3: "TLSv1.3"}[version]
 
 
+def test_a_handshake_has_as_long_as_a_head(tmp_path: Path, server: NamedServer) -> None:
+    """Whoever connects and says nothing is let go."""
+    port = free_port()
+    only = (listener("exact", port, "a.example.com"),)
+    files = documents(gateway(*only), ROUTE, backend("b", server), secret("exact", CA.issue_cert("a.example.com")))
+    (tmp_path / "all.yaml").write_text(files)
+    with running(tmp_path, "--http1", "head_seconds=0.5"):
+        with socket.create_connection(("127.0.0.1", port), 10) as silent:
+            assert silent.recv(1) == b""
+        assert ask(port, "a.example.com", "a.example.com")[0] == 200
+
+
 def test_a_name_that_no_listener_has_ends_the_handshake(tmp_path: Path, server: NamedServer) -> None:
     """Without a listener for any name, an unknown one gets no certificate; a Host that nothing fits is 404."""
     port = free_port()

@@ -49,7 +49,7 @@ def agree(kind: str, written: dict[str, Any]) -> bool:
     derandomize=True,
     deadline=None,
     database=None,
-    max_examples=5_000 if LONG else 50,
+    max_examples=5_000 if LONG else 30,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(random=st.randoms(use_true_random=True))
@@ -65,7 +65,7 @@ def test_generated_objects(kind: str, random: Random) -> None:
 def test_defaults_are_those_of_the_api_server(kind: str) -> None:
     """An object means the same as with the defaults that the API server would write into it."""
     resource = custom_resources()[kind]
-    for seed in range(1_000 if LONG else 40):
+    for seed in range(1_000 if LONG else 25):
         random = Random(seed)
         written = valid_object(resource, random, random.choice(ways_of(kind)))
         full = {**written, "spec": completed(resource.spec, written["spec"])}

@@ -170,8 +170,8 @@ def _treat(context: Context, views: list[GatewayView]) -> None:
     for each in (listener for view in views for listener in view.listeners):
         policy = traffic.for_listener(each.owner, each.gateway.resource, each.spec.name)
         each.escaped_slashes = escaped_slashes(policy)
-        if policy is not None and flaw(policy):
-            each.conditions.fail("Accepted", "UnsupportedValue", flaw(policy))
+        if policy is not None and (sentence := flaw(policy)):
+            each.conditions.fail("Accepted", "UnsupportedValue", sentence)
 
 
 def _settle_conflicts(views: list[GatewayView]) -> None:

@@ -114,6 +114,7 @@ from gateway_filters.gateway_api.resources.listener_set import (
 )
 from gateway_filters.gateway_api.resources.meta import ObjectMeta, OwnerReference, Resource
 from gateway_filters.gateway_api.resources.part import Part
+from gateway_filters.gateway_api.resources.policy_targets import TargetSelector
 from gateway_filters.gateway_api.resources.reference_grant import (
     ReferenceGrant,
     ReferenceGrantFrom,
@@ -138,7 +139,7 @@ from gateway_filters.gateway_api.resources.security_access import (
     Operation,
 )
 from gateway_filters.gateway_api.resources.security_browser import SecurityCORS
-from gateway_filters.gateway_api.resources.security_policy import SecurityPolicy, SecurityPolicySpec, TargetSelector
+from gateway_filters.gateway_api.resources.security_policy import SecurityPolicy, SecurityPolicySpec
 from gateway_filters.gateway_api.resources.security_tokens import (
     JWT,
     ExtAuth,

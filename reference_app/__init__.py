@@ -1,10 +1,10 @@
 """The reference gateway: ``uvicorn reference_app:app`` serves the seed's route from its manifests."""
 
-import gc
 import os
 import sys
 
 from gateway_filters import ConfigurationError, Gateway
+from gateway_filters.gateway_api.collector import collector_rare
 from reference_app.from_manifests import gateway
 
 
@@ -20,6 +20,4 @@ def _start() -> Gateway:
 app = _start()
 """The gateway as an ASGI app."""
 
-# The process is the gateway's own. A request leaves nothing to the collector, but Python's defaults have it look after
-# every 700 objects: every thirty requests, which costs a sixth of all their time.
-gc.set_threshold(50_000, 20, 20)
+collector_rare()

@@ -5,7 +5,6 @@ for it, and a load that fails leaves everything as it was. Needs the extra ``gat
 """
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from gateway_filters.doors import Doors
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.gateway_api.collector import collector_brief, collector_paused
+from gateway_filters.gateway_api.collector import collector_brief, collector_paused, collector_rare
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.status_file import StatusFile
@@ -25,7 +24,6 @@ from gateway_filters.watchdog import Watchdog
 from gateway_filters.watching import changes
 
 _log = logging.getLogger("gateway_filters.run")
-_COLLECT = (50_000, 20, 20)
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _RETRY_SECONDS = 1.0
@@ -196,9 +194,7 @@ def run(runner: Runner) -> int:
     sys.setswitchinterval(_TURN_SECONDS)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as loop:
-            # A request makes a few dozen small objects, none of which is left to the collector: it has less to do here
-            # than Python's defaults take for granted.
-            gc.set_threshold(*_COLLECT)
+            collector_rare()
             answered = loop.run(runner.run(_print))
     except ConfigurationError as error:
         sys.stderr.write(f"{error}\n")

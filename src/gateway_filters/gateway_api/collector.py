@@ -1,6 +1,6 @@
-"""The garbage collector while manifests are read and translated.
+"""The garbage collector: while manifests are read and translated, and while requests are served.
 
-Nearly everything that is made then stays, so looking for garbage among it only takes time: half of it, with
+Nearly everything that is made of manifests stays, so looking for garbage among it only takes time: half of it, with
 ten thousand routes. And while it looks, everything stands still.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 _LITTLE = (5_000, 4, 1_000_000)
+_RARELY = (50_000, 20, 20)
 
 
 @contextmanager
@@ -38,3 +39,12 @@ def collector_brief() -> Generator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+def collector_rare() -> None:
+    """Have the process's collector look rarely from now on; for a process that is a gateway and nothing else.
+
+    A request leaves nothing to it, but Python's defaults have it look after every 700 objects: every thirty requests,
+    which costs a sixth of all their time.
+    """
+    gc.set_threshold(*_RARELY)

@@ -22,6 +22,7 @@ FLOORS = {
     "routing": 2,
     "upstream": 3,
     "gateway_api": 3,
+    "steps": 3,
     "assembly": 4,
     "lenient_tls": 4,
     "serving": 5,

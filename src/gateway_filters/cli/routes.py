@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from gateway_filters.assembly import Stage, credentials, steps
 from gateway_filters.cli.arguments import Commands, add_paths, read
 from gateway_filters.cli.table import table
 from gateway_filters.explanation.door import asked_in_all
@@ -14,6 +13,7 @@ from gateway_filters.explanation.redaction import Redaction
 from gateway_filters.explanation.words import filter_words, hostname_words, match_words, percent
 from gateway_filters.matching.hostname import precedence
 from gateway_filters.routing import Listener, Route, RouteTable, ranks
+from gateway_filters.steps import Stage, credentials, steps
 
 _HEAD = ("HOST", "MATCH", "ROUTE", "FILTERS", "BACKENDS")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from gateway_filters.assembly import credentials, ingress_of, no_backend, obstacle
+from gateway_filters.assembly import ingress_of
 from gateway_filters.errors import ClientError, GatewayFiltersError
 from gateway_filters.explanation.choice import Choice, candidates
 from gateway_filters.explanation.redaction import Redaction
@@ -34,6 +34,7 @@ from gateway_filters.routing import (
     WeightedBackend,
     ranks,
 )
+from gateway_filters.steps import credentials, no_backend, obstacle
 from gateway_filters.upstream.websocket.obstacle import websocket_obstacle
 
 _HTTP_VERSIONS = {HTTP2: "2", NEGOTIATED: "2 or 1.1"}

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from gateway_filters.assembly import Stage, steps
 from gateway_filters.errors import GatewayFiltersError, RouteRefused, verdict
 from gateway_filters.explanation.door import Door
 from gateway_filters.explanation.redaction import Redaction
@@ -11,6 +10,7 @@ from gateway_filters.explanation.words import filter_words, percent
 from gateway_filters.filters import CredentialInjection, Filter
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.routing import ExternalAuth, Mirror, Route, SecurityPolicy, Unusable
+from gateway_filters.steps import Stage, steps
 
 Walked = tuple[RequestHead, tuple[Step, ...], Answer | None]
 """The head after the last step, the steps, and the answer of the last one where it gives one."""

@@ -1,9 +1,11 @@
-"""Thousands of clients that take their time, and somebody beside them who does not."""
+"""Thousands of clients that take their time, and somebody beside them who does not, in a process of its own."""
 
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 from soak import objects
@@ -14,6 +16,7 @@ from soak.scenario import Outcome, Scenario, faults, percentile
 from soak.subject import running
 
 _RATE = 50
+_EACH_SECOND = 200
 _LARGE = b"x" * 1_000_000
 _HEAD = b"GET /large HTTP/1.1\r\nhost: gateway.example\r\nx-slow: "
 _LEAST_P99 = 0.01  # below this a ratio says more of the machine than of the gateway
@@ -72,6 +75,19 @@ async def _late(seconds: float, behave: _Behaviour, port: int, stop: asyncio.Eve
     return await behave(port, stop)
 
 
+def _slow_clients(port: int, size: int, seconds: float) -> tuple[int, int]:
+    """So many, for so long: how many heads were let go, and how many clients could not connect."""
+
+    async def all_of_them() -> list[bool | BaseException]:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(seconds, stop.set)
+        slow = (_late(number / _EACH_SECOND, _SLOW[number % 3], port, stop) for number in range(size))
+        return await asyncio.gather(*slow, return_exceptions=True)
+
+    ended = asyncio.run(all_of_them())
+    return sum(each is True for each in ended[::3]), sum(isinstance(each, BaseException) for each in ended)
+
+
 class _Bystander:
     """Somebody who asks 50 times a second."""
 
@@ -101,31 +117,30 @@ async def run(size: int, folder: Path) -> Outcome:
     # Short, nobody waits for a head to be let go, and no latency is judged: it would be that of a busy machine.
     long = size >= 500
     seconds = 20.0 if long else 1.0
-    stop = asyncio.Event()
-    with closing(origin):
+    loop = asyncio.get_running_loop()
+    with closing(origin), ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
         async with running(folder, manifests) as subject:
             bystander = _Bystander(subject.port)
             alone = await bystander.p99(seconds)
-            slow = [asyncio.create_task(_late(n / 200, _SLOW[n % 3], subject.port, stop)) for n in range(size)]
-            beside = await bystander.p99(seconds + size / 200)
-            stop.set()
-            ended = await asyncio.gather(*slow, return_exceptions=True)
-            refused = sum(isinstance(each, BaseException) for each in ended)
+            both = seconds + size / _EACH_SECOND
+            slow = loop.run_in_executor(elsewhere, _slow_clients, subject.port, size, both)
+            beside = await bystander.p99(both)
+            let_go, refused = await slow
             caller = await Caller.to(subject.port)
             last = await caller.ask(request("GET", "/small"))
             caller.leave()
     most = 3 * max(alone, _LEAST_P99)
-    heads = sum(each is True for each in ended[::3])
-    let_go = f"; {heads:,} of {len(ended[::3]):,} slow heads were let go" if long else ""
+    heads = len(range(0, size, 3))
+    told = f"; {let_go:,} of {heads:,} slow heads were let go" if long else ""
     return Outcome(
         f"{bystander.failed:,} of {bystander.asked:,} requests beside them failed; p99 {alone * 1000:.1f} ms alone, "
-        f"{beside * 1000:.1f} ms beside them{let_go}",
+        f"{beside * 1000:.1f} ms beside them{told}",
         faults(
             [
                 (not bystander.failed and last.whole, f"{bystander.failed} requests failed"),
                 (beside < most or not long, f"the p99 rose to {beside * 1000:.1f} ms"),
                 (not refused, f"{refused} slow clients could not connect"),
-                (not long or heads == len(ended[::3]), f"{heads} slow heads were let go"),
+                (not long or let_go == heads, f"{let_go} slow heads were let go"),
             ]
         ),
     )

@@ -29,6 +29,7 @@ FLOORS = {
     "explanation": 5,
     "frontend_tls": 5,
     "http1": 6,
+    "arrivals": 7,
     "negotiation": 7,
     "watchdog": 7,
     "watching": 7,

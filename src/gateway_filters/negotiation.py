@@ -14,9 +14,9 @@ from typing import Any, Protocol, cast
 from starlette.types import ASGIApp
 
 from gateway_filters.frontend_tls import CHOSEN
-from gateway_filters.http1.limits import Limits
 from gateway_filters.http1.refusal import refusal, refusal_body
-from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits, Service, Watch
+from gateway_filters.http1.watch import Watch
+from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits, Service
 from gateway_filters.serving import LISTENER
 
 
@@ -32,11 +32,6 @@ class _ServerState(Protocol):
     def tasks(self) -> MutableSet[asyncio.Task[None]]: ...
 
 
-class _Watch(Watch, Protocol):
-    @property
-    def limits(self) -> Limits: ...
-
-
 class Negotiation(asyncio.Protocol):
     """The beginning of a connection, made as uvicorn makes its protocols.
 
@@ -48,7 +43,7 @@ class Negotiation(asyncio.Protocol):
         self,
         http1: Callable[..., asyncio.Protocol],
         limits: Http2Limits,
-        watch: _Watch,
+        watch: Watch,
         *,
         config: _Config,
         server_state: _ServerState,

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 from starlette.types import ASGIApp
 
+from gateway_filters.arrivals import Arrivals
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.frontend_tls import FrontendTLS
 from gateway_filters.http1.limits import Limits
+from gateway_filters.http1.watch import Watch
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.negotiation import Negotiation
 from gateway_filters.routing import Listener
@@ -84,35 +86,35 @@ async def open_door(
     door is closed, requests that are being answered have ``drain`` seconds more. Raises ``ConfigurationError`` when
     uvicorn is not installed.
     """
-    server = _server(app, tls, limits, drain)
-    await _listen(server, bound, limits.http1.head_seconds)
+    watch = Watch(limits.http1)
+    server = _server(app, limits, watch, drain)
+    server.servers = [await _listen(server, bound, tls, watch)]
+    server.started = True
     address, port = bound.getsockname()[:2]
     host = f"[{address}]" if ":" in address else address
     scheme = "http" if tls is None else "https"
     return Door(bound, server, f"{scheme}://{host}:{port}", tls)
 
 
-async def _listen(server: "Server", bound: socket.socket, handshake: float) -> None:
-    """What uvicorn's own ``startup`` does with a socket that is bound; it has no word for the time of a handshake."""
-    config = server.config
-    protocol = partial(
-        config.http_protocol_class, config=config, server_state=server.server_state, app_state=server.lifespan.state
-    )
-    accepting = await asyncio.get_running_loop().create_server(
-        protocol,
-        sock=bound,
-        ssl=config.ssl,
-        backlog=config.backlog,
-        ssl_handshake_timeout=None if config.ssl is None else handshake,
-    )
-    server.servers = [accepting]
-    server.started = True
+async def _listen(
+    server: "Server", bound: socket.socket, tls: FrontendTLS | None, watch: Watch
+) -> asyncio.base_events.Server:
+    """What uvicorn's own ``startup`` does with a socket that is bound, which has no count and no time of handshakes."""
+    config, state = server.config, server.server_state
+    protocol = partial(config.http_protocol_class, config=config, server_state=state, app_state=server.lifespan.state)
+    if tls is None:
+        return await asyncio.get_running_loop().create_server(protocol, sock=bound, backlog=config.backlog)
+    seconds = watch.limits.head_seconds
+    arrivals = Arrivals(bound, protocol, tls.context, watch=watch, connections=state.connections, seconds=seconds)
+    return cast("asyncio.base_events.Server", arrivals)
 
 
 def bind(place: tuple[str, int]) -> socket.socket:
     """A socket that listens at ``place`` (address and port); raises ``TakenError`` when it cannot be had."""
     address, port = place
-    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    # asyncio sends without delay only where a socket says that it is TCP.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((address, port))
@@ -124,15 +126,14 @@ def bind(place: tuple[str, int]) -> socket.socket:
     return bound
 
 
-def _server(app: ASGIApp, tls: FrontendTLS | None, limits: ServerLimits, drain: int) -> "Server":
+def _server(app: ASGIApp, limits: ServerLimits, watch: Watch, drain: int) -> "Server":
     try:
         from uvicorn import Config, Server  # noqa: PLC0415 - an extra
 
-        from gateway_filters.http1.protocol import GatewayProtocol, Watch  # noqa: PLC0415 - needs the extra
+        from gateway_filters.http1.protocol import GatewayProtocol  # noqa: PLC0415 - needs the extra
         from gateway_filters.http1.websocket import GatewayWebSocket  # noqa: PLC0415 - needs the extra
     except ImportError:
         raise ConfigurationError("serving needs the extra gateway-filters[standard]") from None
-    watch = Watch(limits.http1)
     speaking = partial(Negotiation, partial(GatewayProtocol, watch=watch), limits.http2, watch)
     config = Config(
         app,
@@ -152,7 +153,6 @@ def _server(app: ASGIApp, tls: FrontendTLS | None, limits: ServerLimits, drain: 
         timeout_graceful_shutdown=drain,
     )
     config.load()
-    config.ssl = None if tls is None else tls.context
     server = Server(config)
     server.lifespan = config.lifespan_class(config)
     return server

@@ -12,7 +12,8 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from gateway_filters.http1.limits import Limits
-from gateway_filters.http1.protocol import GatewayProtocol, Watch
+from gateway_filters.http1.protocol import GatewayProtocol
+from gateway_filters.http1.watch import Watch
 from gateway_filters.http1.websocket import GatewayWebSocket
 
 PATIENCE = 5.0

@@ -22,7 +22,8 @@ from hyperframe.frame import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.http1.limits import Limits
-from gateway_filters.http1.protocol import GatewayProtocol, Watch
+from gateway_filters.http1.protocol import GatewayProtocol
+from gateway_filters.http1.watch import Watch
 from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits
 from gateway_filters.http2.faults import ErrorCode
 from gateway_filters.negotiation import Negotiation

@@ -10,7 +10,7 @@ from h2_peer import GET, POST, State, echo, raw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_filters.http1.protocol import Watch
+from gateway_filters.http1.watch import Watch
 from gateway_filters.http2 import PREFACE, Http2Connection, Http2Limits, Service
 
 HEAD, UPLOAD = (hpack.Encoder().encode(list(fields)) for fields in (GET, POST))

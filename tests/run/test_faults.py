@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from run.gateway_run import (
     NamedServer,
@@ -28,14 +29,23 @@ from run.gateway_run import (
     upstream,
 )
 from run.patient_upstream import PatientUpstream, patient
+from tls_manifests import secret
+from tls_peers import trusting
 
+CA = trustme.CA()
 HEAD = b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n"
 
 
-def ready(folder: Path, server: NamedServer) -> int:
+def ready(folder: Path, server: NamedServer, *, tls: bool = False) -> int:
     """Manifests of a route to ``server``; gives the port."""
     port = free_port()
-    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", server)))
+    listening = gateway(port)
+    if tls:
+        certificates = "protocol: HTTPS, tls: {certificateRefs: [{name: ours}]}"
+        listening = documents(
+            listening.replace("protocol: HTTP", certificates), secret("ours", CA.issue_cert("gateway"))
+        )
+    (folder / "all.yaml").write_text(documents(listening, route("r", "/", "b"), backend("b", server)))
     return port
 
 
@@ -54,11 +64,12 @@ def ask(client: socket.socket) -> bytes:
     return answer
 
 
-def test_without_descriptors_those_inside_are_served_and_it_recovers(folder: Path, one: NamedServer) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "over TLS"])
+def test_without_descriptors_those_inside_are_served_and_it_recovers(folder: Path, one: NamedServer, tls: bool) -> None:
     """More clients than the process may have sockets: no busy loop, no end, and room again once they have left."""
-    port = ready(folder, one)
+    port = ready(folder, one, tls=tls)
     with running(folder, before=("prlimit", "--nofile=48:48")) as process:
-        with socket.create_connection(("127.0.0.1", port), 10) as inside:
+        with come_in(port, tls=tls) as inside:
             assert ask(inside).startswith(b"HTTP/1.1 200")
             outside = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(100)]
             time.sleep(0.3)
@@ -68,14 +79,20 @@ def test_without_descriptors_those_inside_are_served_and_it_recovers(folder: Pat
             assert ask(inside).startswith(b"HTTP/1.1 200")
             for client in outside:
                 client.close()
-        eventually(lambda: answered(port), 10)
+        eventually(lambda: answered(port, tls=tls), 10)
         assert process.stop()[0] == 0
 
 
-def answered(port: int) -> bool:
+def come_in(port: int, *, tls: bool) -> socket.socket:
+    """A connection, over TLS as a certificate of ours has it."""
+    plain = socket.create_connection(("127.0.0.1", port), 10)
+    return trusting(CA).wrap_socket(plain, server_hostname="gateway") if tls else plain
+
+
+def answered(port: int, *, tls: bool) -> bool:
     """Whether a request on a new connection is answered."""
-    with contextlib.suppress(OSError):
-        return get(port, "/") == (200, "one")
+    with contextlib.suppress(OSError), come_in(port, tls=tls) as client:
+        return ask(client).startswith(b"HTTP/1.1 200")
     return False
 
 

@@ -20,50 +20,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from gateway_filters.frontend_tls import CHOSEN
 from gateway_filters.http1.cycle import Cycle
 from gateway_filters.http1.head import Refused, check_head, settled
-from gateway_filters.http1.limits import Limits
 from gateway_filters.http1.refusal import refusal
 from gateway_filters.http1.scopes import Scopes
+from gateway_filters.http1.watch import Watch
 from gateway_filters.http1.whole_request import LONGEST_KNOWN, WholeRequest, whole_request
 from gateway_filters.serving import LISTENER
-from gateway_filters.upstream.clocks import NEVER, Sweep
+from gateway_filters.upstream.clocks import NEVER
 
 if TYPE_CHECKING:
     from uvicorn import Config
     from uvicorn.server import ServerState
 
-_PERIOD = 0.5
 _MOST_WAITING = 64
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
-
-
-class Watch:
-    """What the connections of one server share: limits, clocks, and how many there are of each peer."""
-
-    def __init__(self, limits: Limits | None = None) -> None:
-        self.limits = limits or Limits()
-        self._peers: dict[str, int] = {}
-        self._sweep: Sweep | None = None
-
-    @property
-    def sweep(self) -> Sweep:
-        """The clock of the running loop."""
-        if self._sweep is None:
-            self._sweep = Sweep(asyncio.get_running_loop(), _PERIOD)
-        return self._sweep
-
-    def admit(self, client: tuple[str, int] | None, connections: int) -> bool:
-        """Count one more of a peer, the last of so many connections; whether it may stay."""
-        peer = client[0] if client else ""
-        count = self._peers[peer] = self._peers.get(peer, 0) + 1
-        most = self.limits.connections_of_peer
-        return connections <= self.limits.connections and (most is None or count <= most)
-
-    def forget(self, client: tuple[str, int] | None) -> None:
-        """One of a peer is gone."""
-        peer = client[0] if client else ""
-        left = self._peers.pop(peer, 1) - 1
-        if left > 0:
-            self._peers[peer] = left
 
 
 class GatewayProtocol(HttpToolsProtocol):

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from gateway_filters.http1.protocol import Watch
 from gateway_filters.http1.refusal import refusal
+from gateway_filters.http1.watch import Watch
 
 if TYPE_CHECKING:
     from uvicorn import Config

@@ -6,6 +6,11 @@ import os
 os.environ["GATEWAY_FILTERS_FINGERPRINT_KEY"] = "the key of the examples"
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of the code; each test has its limit.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 pytest_plugins = ["canary", "pytester"]
 

@@ -19,7 +19,7 @@ async def test_closing() -> None:
     assert closed == ["app", "app"]
 
 
-@settings(derandomize=True, max_examples=50, deadline=None)
+@settings(derandomize=True, max_examples=50)
 @given(weights=st.lists(st.integers(0, 5), max_size=6), draws=st.lists(st.floats(0, 1, exclude_max=True), min_size=6))
 def test_shuffling_gives_each_that_has_a_weight_once(weights: list[int], draws: list[float]) -> None:
     """Nobody is missed, and nobody comes twice, whatever is drawn."""

@@ -150,14 +150,14 @@ def test_what_is_not_expected_is_not_asked_for() -> None:
     assert Expectations(leeway=0).flaw({"exp": NOW}, NOW) == EXPIRED
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(derandomize=True, max_examples=300)
 @given(st.binary(max_size=200) | st.text("abcAZ019-_.=", max_size=60).map(str.encode))
 def test_nothing_breaks_the_reading(text: bytes) -> None:
     """Whatever a client sends is a flaw or has parts; nothing is raised."""
     assert isinstance(cut(text), Flaw | Signed)
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(derandomize=True, max_examples=150)
 @given(st.integers(0, len(GOOD) - 1), st.sampled_from("ABab01-_.=!"))
 def test_a_changed_token_does_not_count(at: int, digit: str) -> None:
     """One digit changed anywhere and no key has signed it, or it says the same."""

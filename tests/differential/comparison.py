@@ -49,7 +49,6 @@ def _collect(found: dict[str, Case], number: int, requests: int, run: int) -> No
     @settings(
         max_examples=4 * _RUN,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
     )

@@ -68,7 +68,6 @@ def test_raw_bytes_become_the_same(sides: Sides) -> None:
     @settings(
         derandomize=not LONG,
         max_examples=20_000 if LONG else 250,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],

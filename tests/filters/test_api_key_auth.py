@@ -201,7 +201,7 @@ def test_no_text_of_the_filter_has_a_key(caplog: pytest.LogCaptureFixture) -> No
 _TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=20)
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(derandomize=True, max_examples=200)
 @given(shown=_TEXT, others=st.lists(st.tuples(st.sampled_from(["a", "cookie", "x-b"]), _TEXT), max_size=4))
 def test_only_the_key_opens(shown: str, others: list[tuple[str, str]]) -> None:
     """Whatever is shown, only a client's key lets in, and then nothing of it goes on."""

@@ -9,7 +9,7 @@ from gateway_filters.filters import RequestHeaderModifier, ResponseHeaderModifie
 from gateway_filters.message.head import RequestHead, ResponseHead
 from gateway_filters.message.headers import Headers
 
-QUICK = settings(derandomize=True, max_examples=50, deadline=None)
+QUICK = settings(derandomize=True, max_examples=50)
 Pairs = tuple[tuple[str, str], ...]
 Modifier = RequestHeaderModifier | ResponseHeaderModifier
 

@@ -9,7 +9,7 @@ from gateway_filters.filters import QueryParamModifier
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.query import first_parameter
 
-QUICK = settings(derandomize=True, max_examples=50, deadline=None)
+QUICK = settings(derandomize=True, max_examples=50)
 VERSION = QueryParamModifier(set={"api-version": "1"})
 
 

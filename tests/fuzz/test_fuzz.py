@@ -39,7 +39,7 @@ def test_what_a_search_begins_with_holds(name: str) -> None:
 def test_bytes_that_nobody_guides(name: str) -> None:
     """Where atheris is not there, hypothesis still is."""
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     @given(st.binary(max_size=200), st.sampled_from(SEEDS[name]), st.integers(0, 400))
     def run(data: bytes, seed: bytes, at: int) -> None:
         TARGETS[name](seed[:at] + data + seed[at:])

@@ -101,7 +101,7 @@ WRITTEN: st.SearchStrategy[Any] = st.fixed_dictionaries(
 
 
 @pytest.mark.skipif(not AVAILABLE, reason="the CRDs are not beside the project")
-@settings(derandomize=True, deadline=None, max_examples=5_000 if LONG else 200)
+@settings(derandomize=True, max_examples=5_000 if LONG else 200)
 @given(spec=WRITTEN)
 def test_generated_policies(spec: dict[str, Any]) -> None:
     """The model and the CRD accept the same ones, in what both read."""

@@ -42,7 +42,7 @@ def objects_of(file: Path) -> list[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=600 if LONG else 60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600 if LONG else 60, suppress_health_check=[HealthCheck.too_slow])
 @given(files=st.lists(st.sampled_from(GOLDEN), min_size=3, max_size=3), edits=EDITS)
 def test_edit_after_edit_means_what_the_files_mean(files: list[Path], edits: list[Edit]) -> None:
     """Listeners, problems and statuses are those of a translation that knows nothing from before."""

@@ -153,7 +153,7 @@ REQUESTS = st.builds(
 )
 
 
-@settings(derandomize=True, max_examples=250, deadline=None)
+@settings(derandomize=True, max_examples=250)
 @given(
     written=st.lists(MATCHES, max_size=12),
     requests=st.lists(REQUESTS, min_size=1, max_size=6),
@@ -163,7 +163,7 @@ def test_the_strongest_match_of_all_takes_the_request(written: list[Written], re
     _assert_the_strongest_wins(written, requests)
 
 
-@settings(derandomize=True, max_examples=250, deadline=None)
+@settings(derandomize=True, max_examples=250)
 @given(written=st.lists(TIED, max_size=6), requests=st.lists(REQUESTS, min_size=1, max_size=6))
 def test_fields_decide_between_matches_alike_in_everything_before(
     written: list[Written], requests: list[Asked]
@@ -179,7 +179,7 @@ def _assert_the_strongest_wins(written: list[Written], requests: list[Asked]) ->
         assert (found and found.name) == (None if winner is None else str(winner))
 
 
-@settings(derandomize=True, max_examples=150, deadline=None)
+@settings(derandomize=True, max_examples=150)
 @given(
     listeners=st.lists(
         st.tuples(st.sampled_from((None, *HOSTNAMES)), st.lists(MATCHES, max_size=4)),

@@ -47,7 +47,6 @@ def agree(kind: str, written: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("kind", NAMES)
 @settings(
     derandomize=True,
-    deadline=None,
     database=None,
     max_examples=5_000 if LONG else 30,
     suppress_health_check=[HealthCheck.too_slow],
@@ -78,8 +77,8 @@ def test_defaults_are_those_of_the_api_server(kind: str) -> None:
 def test_changes_matter(kind: str) -> None:
     """The generated changes break objects often enough to prove something, and not always."""
     resource = custom_resources()[kind]
-    refused = sum(bool(resource.faults(changed_object(resource, Random(seed)))) for seed in range(100))
-    assert 20 <= refused <= 95
+    refused = sum(bool(resource.faults(changed_object(resource, Random(seed)))) for seed in range(50))
+    assert 10 <= refused <= 48
 
 
 CRD_ROWS = [row for row in ROWS if row.kind in NAMES]

@@ -103,7 +103,7 @@ def frames_of(data: bytes) -> list[int]:
 
 
 @given(FRAMES, CUTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_frames_in_any_order(frames: list[bytes], cuts: list[int]) -> None:
     """What is said begins with settings, is whole, and ends with GOAWAY where it ends."""
     pipe = asyncio.run(take(PREFACE + SETTINGS + b"".join(frames), cuts))
@@ -115,7 +115,7 @@ def test_frames_in_any_order(frames: list[bytes], cuts: list[int]) -> None:
 
 
 @given(st.binary(max_size=300), CUTS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_bytes_that_are_no_frames(data: bytes, cuts: list[int]) -> None:
     """Behind the preface, and instead of it."""
     for begun in (b"", PREFACE, PREFACE + SETTINGS):

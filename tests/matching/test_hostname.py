@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gateway_filters.matching.hostname import covers, host_of, intersection, parents, precedence
 
-QUICK = settings(derandomize=True, max_examples=50, deadline=None)
+QUICK = settings(derandomize=True, max_examples=50)
 
 
 @pytest.mark.parametrize(

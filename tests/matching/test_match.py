@@ -10,7 +10,7 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.matching import ExactMatch, HeaderMatch, Match, PrefixMatch, QueryParamMatch
 from gateway_filters.message.head import RequestHead
 
-QUICK = settings(derandomize=True, max_examples=50, deadline=None)
+QUICK = settings(derandomize=True, max_examples=50)
 H = tuple(HeaderMatch(name, "1") for name in "abcd")
 Q = tuple(QueryParamMatch(name, "1") for name in "abcd")
 

@@ -30,7 +30,7 @@ def test_a_parameter(query: bytes, value: bytes | None, rest: bytes) -> None:
     assert without_parameters(query, {b"key"}) == rest
 
 
-@settings(derandomize=True, max_examples=300, deadline=None)
+@settings(derandomize=True, max_examples=300)
 @given(st.lists(st.sampled_from([b"key=1", b"%6bey=2", b"a=1", b"", b"=", b"b", b"k%65y"]), max_size=6))
 def test_what_is_taken_out_is_gone_and_nothing_else(parts: list[bytes]) -> None:
     """Afterwards there is no such parameter, and the others stand in their order."""

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.message.secret import FINGERPRINT_KEY, Secret, fingerprint
 
-QUICK = settings(derandomize=True, max_examples=50, deadline=None)
+QUICK = settings(derandomize=True, max_examples=50)
 VALUE = "sk-live-not-a-real-key"
 LONGEST = 8 * 1024
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.message.text import authority, field_value, header_name, path, settle, token
 
-QUICK = settings(derandomize=True, max_examples=50, deadline=None)
+QUICK = settings(derandomize=True, max_examples=50)
 Reader = Callable[[str, str], bytes]
 
 

@@ -104,7 +104,7 @@ ROUTE = st.builds(
 ASKED = st.sampled_from([b"", b"a.example.com:80", b"x.b.example.com", b"example.com.", b".example.com", b"[::1]"])
 
 
-@settings(derandomize=True, max_examples=50, deadline=None)
+@settings(derandomize=True, max_examples=50)
 @given(routes=st.lists(ROUTE, max_size=8), host=ASKED, path=PATH.map(str.encode) | st.sampled_from([b"", b"*"]))
 def test_finding_is_trying_all_in_order(routes: list[Route], host: bytes, path: bytes) -> None:
     """The route found is the first of all, in order of precedence, that takes the request."""

@@ -307,7 +307,7 @@ async def test_empty_fragments_without_end_fill_no_buffer() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.send(answer_to(await peer.head()) + frame(TEXT, b"", fin=False))
-        for _ in range(100):
+        for _ in range(20):
             await peer.send(frame(CONT, b"", fin=False) * 1000)
         await peer.send(frame(CONT, b"end"))
 

@@ -20,10 +20,13 @@ class ConfigurationError(GatewayFiltersError, ValueError):
 class ManifestError(ConfigurationError):
     """A manifest cannot be read or breaks its schema; one sentence with object, field and file:line:column.
 
-    ``others`` are more faults of the same object, a sentence each.
+    It is one line, whatever the manifest holds. ``others`` are more faults of the same object, a sentence each.
     """
 
     others: tuple[str, ...] = ()
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(one_line(sentence))
 
 
 class ClientError(GatewayFiltersError):
@@ -158,3 +161,10 @@ VERDICTS: dict[type[BaseException], Verdict] = {
 def verdict(error: BaseException) -> Verdict:
     """The table's row for ``error``: that of its class, or of the nearest base class that has one."""
     return next(VERDICTS[kind] for kind in type(error).__mro__ if kind in VERDICTS)
+
+
+def one_line(text: str) -> str:
+    """``text`` with escapes for what would end a line, or what a terminal would obey."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -1,11 +1,10 @@
 """``gateway-filters run``: serve what the manifests say, and follow their changes."""
 
 import argparse
-import logging
-import sys
 from pathlib import Path
 
 from gateway_filters.asgi.dispatch import no_route
+from gateway_filters.cli import log
 from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
 from gateway_filters.cli.limits import add_limits, limits_of
 from gateway_filters.doors import Doors
@@ -36,9 +35,7 @@ def register(commands: Commands) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Serve; 0 after SIGTERM, 1 when requests had to be cut then, 2 when the manifests cannot be served at all."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx", "httpcore", "uvicorn", "watchfiles"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log.begin()
     _leave_no_core()
     controller = Controller(
         options.paths,

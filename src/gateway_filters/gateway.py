@@ -26,7 +26,8 @@ class Gateway:
     ``system_cas``: the PEM file that stands for the system's CAs, by default the operating system's own.
     ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait for upstreams.
     ``connections``: the most to each endpoint; who finds none free waits, then gets 503. No limit by default.
-    ``websocket_limits``: what WebSockets to upstreams may take.
+    ``websocket_limits``: what WebSockets to upstreams may take. ``deny_private``: whether names may lead to public
+    addresses alone, or else 503 is the answer; by default that holds for those that clients choose under a wildcard.
     ``upstreams``: gives the app that reaches a ``Backend``, by default one over the network with the
     arguments above. ``otherwise``: the app for requests that no route takes, by default one that answers 404.
     Instead of ``Route`` values ``routes`` may be ``Listener`` values with their routes.
@@ -43,10 +44,13 @@ class Gateway:
         clocks: Clocks | None = None,
         connections: int | None = None,
         websocket_limits: WebSocketLimits | None = None,
+        deny_private: bool | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
     ) -> None:
-        reached = upstreams or Reached(system_cas, resolve, clocks or Clocks(), connections, websocket_limits)
+        reached = upstreams or Reached(
+            system_cas, resolve, clocks or Clocks(), connections, websocket_limits, deny_private=deny_private
+        )
         self._serving = Serving(reached, otherwise)
         self._serving.show(_listeners(routes))
 
@@ -60,6 +64,7 @@ class Gateway:
         clocks: Clocks | None = None,
         connections: int | None = None,
         websocket_limits: WebSocketLimits | None = None,
+        deny_private: bool | None = None,
         upstreams: Upstreams | None = None,
         otherwise: ASGIApp = no_route,
         dynamic_hosts: Sequence[str] = (),
@@ -83,6 +88,7 @@ class Gateway:
             clocks=clocks,
             connections=connections,
             websocket_limits=websocket_limits,
+            deny_private=deny_private,
             upstreams=upstreams,
             otherwise=otherwise,
         )

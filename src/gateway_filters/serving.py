@@ -213,7 +213,10 @@ class Reached:
         clocks: Clocks,
         connections: int | None = None,
         websocket_limits: WebSocketLimits | None = None,
+        *,
+        deny_private: bool | None = None,
     ) -> None:
+        self._deny_private = deny_private
         self._connections = connections
         self._contexts = Contexts(system_cas)
         self._resolve = resolve
@@ -231,6 +234,7 @@ class Reached:
             clocks=self._clocks,
             connections=self._connections,
             websocket_limits=self._websocket_limits,
+            deny_private=self._deny_private,
         )
 
     def _context(self, tls: BackendTLS | None) -> ssl.SSLContext | None:

@@ -86,6 +86,36 @@ async def test_any_other_host_is_refused(host: bytes, made: list[Origin]) -> Non
     assert made == []
 
 
+PRIVATE = [
+    pytest.param(("api.test",), None, False, id="a host that an operator wrote"),
+    pytest.param(("*.test",), None, True, id="a host that a client chose under a wildcard"),
+    pytest.param(("*.test", "api.test"), None, False, id="one that is written beside a wildcard"),
+    pytest.param(("*.test",), False, False, id="under a wildcard where private addresses are meant"),
+    pytest.param(("api.test",), True, True, id="any name where they are denied"),
+]
+
+
+@pytest.mark.parametrize(("hosts", "told", "denied"), PRIVATE)
+async def test_whose_names_may_lead_to_private_addresses(
+    hosts: tuple[str, ...], told: bool | None, denied: bool, made: list[Origin]
+) -> None:
+    """Names under a wildcard are those of whoever answers for them, so they may not unless somebody says so."""
+    backend = Backend("b", (), hosts=hosts)
+    upstream = DynamicUpstream(backend, tls=None, resolve=None, clocks=Clocks(), deny_private=told)
+    with pytest.raises(BadRequest, match="enough seen"):
+        await exchange(upstream, http_scope(headers=[(b"host", b"api.test")]))
+    assert [each.deny_private for each in made] == [denied]
+
+
+async def test_an_address_is_under_no_wildcard(made: list[Origin]) -> None:
+    """Else it would pass for one that an operator wrote."""
+    for hosts in (("*.0.0.1",), ("*.0.1",)):
+        upstream = DynamicUpstream(Backend("b", (), hosts=hosts), tls=None, resolve=None, clocks=Clocks())
+        with pytest.raises(BadRequest, match="Host"):
+            await exchange(upstream, http_scope(headers=[(b"host", b"127.0.0.1")]))
+    assert made == []
+
+
 async def test_a_host_keeps_its_connections(made: list[Origin]) -> None:
     """One transport for each host, however many requests."""
     upstream = dynamic()

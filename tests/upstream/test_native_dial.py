@@ -295,18 +295,16 @@ async def test_without_a_local_port_it_is_told_and_recovers(monkeypatch: pytest.
 async def test_a_slow_resolver_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """The system takes its time for one name: the loop goes on, and what needs no name is served."""
     free = threading.Event()
+    sound = socket.getaddrinfo
 
-    loop = asyncio.get_running_loop()
-    sound = loop.getaddrinfo
-
-    async def slow(host: str, *rest: Any, **named: Any) -> list[Any]:
+    def slow(host: str, *rest: Any, **named: Any) -> list[Any]:
         if host != "slow.test":
-            return await sound(host, *rest, **named)
-        await asyncio.to_thread(free.wait, 10)
+            return sound(host, *rest, **named)
+        free.wait(10)
         raise socket.gaierror("no such name")
 
     async with upstream(serving(OK)) as scripted, client(scripted.port) as transport:
-        monkeypatch.setattr(loop, "getaddrinfo", slow)
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
         other = NativeTransport(Origin("http", "slow.test", 80))
         waiting = [asyncio.create_task(ask(other, get(), Clocks(connect=5))) for _ in range(50)]
         await asyncio.sleep(0.05)

@@ -25,6 +25,12 @@ def register(commands: Commands) -> None:
         action="store_true",
         help="serve routes that inject a credential to whoever reaches them, also beyond this machine",
     )
+    parser.add_argument(
+        "--deny-private",
+        action=argparse.BooleanOptionalAction,
+        help="connect to public addresses alone where a name leads to others, too; without a word from you that holds"
+        " for the names that clients choose under a wildcard of --allow-host",
+    )
     parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
     add_limits(parser)
     parser.add_argument(
@@ -45,7 +51,7 @@ def execute(options: argparse.Namespace) -> int:
         forwarded=options.forward_header,
         allow_unauthenticated=options.allow_unauthenticated,
     )
-    serving = Serving(Reached(None, None, Clocks()), no_route)
+    serving = Serving(Reached(None, None, Clocks(), deny_private=options.deny_private), no_route)
     status = StatusFile(options.status, options.paths) if options.status else None
     doors = Doors(serving, limits_of(options), drain=options.drain)
     return run(Runner(options.paths, controller, serving, doors, status))

@@ -7,6 +7,7 @@ is collected: one piece of a body is in hand at a time, in either direction.
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
@@ -167,15 +168,16 @@ class Upstream(Failures):
     closes, with at most so many ``connections`` (HTTP/1.1; None is no limit): who finds none free waits its turn, for
     as long as connecting may take, and then gets 503. ``tls``: the context for ``https``, by default one that trusts
     the system's CAs. ``server_hostname``: the name asked for and verified in TLS, by default the host.
-    ``resolve``: name resolution, by default the system's. ``clocks``: how long to wait, in seconds.
+    ``resolve``: name resolution, by default the system's. ``deny_private``: a name may lead to public addresses alone.
+    ``clocks``: how long to wait, in seconds.
     ``http2``: speak HTTP/2 and nothing else (the extra ``http2``), to ``http`` with prior knowledge, to ``https``
     by ALPN; a context that is given must offer ``h2``.
     ``websocket``: the origin speaks WebSocket, so one may be opened with a credential that a filter injects;
     without, such a one is answered with 403. ``websocket_limits``: what WebSockets may take.
 
-    Raises ``ConfigurationError`` for anything that is not an origin, and for ``http2`` without its extra or with a
-    ``transport``. A failure before the answer is answered with 502, 503 or 504; one after it aborts the client's
-    connection.
+    Raises ``ConfigurationError`` for anything that is not an origin, for ``http2`` without its extra, and for ``http2``
+    or ``deny_private`` with a ``transport``. A failure before the answer is answered with 502, 503 or 504; one after it
+    aborts the client's connection.
     """
 
     def __init__(
@@ -191,8 +193,11 @@ class Upstream(Failures):
         connections: int | None = None,
         websocket: bool = False,
         websocket_limits: WebSocketLimits = _DEFAULT_WEBSOCKETS.limits,
+        deny_private: bool = False,
     ) -> None:
-        place = _origin(origin, server_hostname, resolve)
+        place = replace(_origin(origin, server_hostname, resolve), deny_private=deny_private)
+        if deny_private and transport is not None:
+            raise ConfigurationError(f"upstream {place} has a transport of its own, which finds its addresses itself")
         if http2 and transport is not None:
             raise ConfigurationError(f"upstream {place} has a transport of its own, which decides about HTTP/2 itself")
         context = client_context() if tls is None and transport is None and place.scheme == "https" else tls

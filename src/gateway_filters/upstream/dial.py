@@ -4,28 +4,30 @@ Facts
 - RFC 8305 (happy eyeballs): families alternate, the next address is tried after 250 ms or when one fails, the
   first that connects wins. uvloop's ``create_connection`` cannot do it, so plain sockets race here.
 - The system resolves names anew for each connection; idle ones expire, so a change is seen within that time.
+- Where private addresses are denied, those that a name leads to are looked at here, and what was looked at is connected
+  to: nobody asks again in between. An origin that is an address was written down as such, and is none of these names.
 - TLS that fails fails: there is no way from here to plain text.
 """
 
 import asyncio
-import ipaddress
+import logging
 import socket
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import chain, zip_longest
+from itertools import chain
 from typing import cast
 
 from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected
+from gateway_filters.upstream.addresses import is_public
 from gateway_filters.upstream.clocks import NEVER
+from gateway_filters.upstream.names import Address, alternating, is_address, look_up
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.resumption import ResumingContext
 
+_log = logging.getLogger("gateway_filters")
+
 _HEAD_START = 0.25
 _GOODBYE = 2.0  # seconds that a TLS peer has to answer our close_notify
-
-Address = tuple[socket.AddressFamily, tuple[object, ...]]
-
 
 Places = tuple[tuple[str, int], ...]
 """Hosts and ports that a resolver has named; none where the system resolves."""
@@ -51,6 +53,8 @@ class Dialler:
         self._unix = unix
         self._tls = ResumingContext.of(tls) if tls is not None and origin.scheme == "https" else None
         self._host = origin.host.strip("[]")  # a name or an address, as sockets and TLS write it
+        self._public_only = origin.deny_private and not is_address(self._host)
+        self._told = False
 
     async def places(self) -> Places:
         """What the origin's own resolver says now; raises ``NotConnected`` when it fails or names nothing."""
@@ -117,30 +121,26 @@ class Dialler:
 
     async def _tcp_socket(self, places: Places) -> socket.socket:
         if places:
-            found = [await _looked_up(host, port) for host, port in places]
+            found = [await look_up(host, port) for host, port in places]
             addresses = list(chain.from_iterable(found))
         else:
-            addresses = _alternating(await _looked_up(self._host, self._origin.port))
-        sock = await _race(addresses)
+            addresses = alternating(await look_up(self._host, self._origin.port))
+        sock = await _race(self._permitted(addresses) if self._public_only else addresses)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-
-async def _looked_up(host: str, port: int) -> list[Address]:
-    with suppress(ValueError):
-        ipaddress.ip_address(host)  # nothing to look up, and no thread to do it in
-        return [(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, port))]
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [(socket.AddressFamily(family), address) for family, _, _, _, address in found]
-
-
-def _alternating(addresses: Sequence[Address]) -> list[Address]:
-    preferred = addresses[0][0]
-    first = [each for each in addresses if each[0] == preferred]
-    second = [each for each in addresses if each[0] != preferred]
-    pairs = zip_longest(first, second)
-    return [each for pair in pairs for each in pair if each is not None]
+    def _permitted(self, addresses: Sequence[Address]) -> Sequence[Address]:
+        """Those that are not private; raises ``OSError`` where all are."""
+        permitted = [each for each in addresses if is_public(str(each[1][0]))]
+        if len(permitted) == len(addresses):
+            return permitted
+        private = ", ".join(str(place[0]) for _, place in addresses if not is_public(str(place[0])))
+        if not self._told:
+            self._told = True
+            _log.warning("%s leads to %s, which is private: nothing is sent there", self._origin, private)
+        if not permitted:
+            raise OSError(f"{private} is private, which is denied")
+        return permitted
 
 
 async def _race(addresses: Sequence[Address]) -> socket.socket:

@@ -1,7 +1,9 @@
 """A backend that is whatever host a request names, among those that are allowed (Envoy Gateway, DynamicResolver).
 
 Without a list of hosts any client could reach any address from here, the machine's own included; so there is
-always a list, and a host on it is an upstream of its own.
+always a list, and a host on it is an upstream of its own. What is written in the list is what an operator means; what
+falls under a wildcard of it is what a client, or whoever answers for names under it, can make lead anywhere. So names
+under a wildcard lead to public addresses alone, unless somebody says that they need not.
 """
 
 import ssl
@@ -18,6 +20,7 @@ from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, Endpoint
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
+from gateway_filters.upstream.names import is_address
 from gateway_filters.upstream.transport import Clocks, Resolver
 from gateway_filters.upstream.websocket.limits import WebSocketLimits
 
@@ -28,7 +31,8 @@ _DEFAULT_LIMITS = WebSocketLimits()
 class DynamicUpstream(HeadApp):
     """Sends each request to the host and port of its own Host header, if one of ``backend.hosts`` covers it.
 
-    Over TLS the certificate must be that of the host. Raises ``BadRequest`` for any other host.
+    Over TLS the certificate must be that of the host. ``deny_private``: whether names may lead to public addresses
+    alone; None is those that are on the list as a wildcard only. Raises ``BadRequest`` for any other host.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class DynamicUpstream(HeadApp):
         clocks: Clocks,
         connections: int | None = None,
         websocket_limits: WebSocketLimits = _DEFAULT_LIMITS,
+        deny_private: bool | None = None,
     ) -> None:
         self._connections = connections
         self._backend = backend
@@ -49,6 +54,7 @@ class DynamicUpstream(HeadApp):
         self._resolve = resolve
         self._clocks = clocks
         self._websocket_limits = websocket_limits
+        self._deny_private = deny_private
         self._reached: OrderedDict[Endpoint, BareUpstream] = OrderedDict()
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +78,8 @@ class DynamicUpstream(HeadApp):
     def _endpoint(self, authority: bytes) -> Endpoint:
         name, port = split_authority(authority, "Host")
         host = name.decode("ascii").lower()
-        if not any(covers(pattern, host) for pattern in self._backend.hosts):
+        listed = self._backend.hosts
+        if host not in listed and (is_address(host) or not any(covers(pattern, host) for pattern in listed)):
             raise BadRequest("the Host is none of those that the backend may reach")
         return Endpoint(host, port or (443 if self._backend.tls else 80))
 
@@ -91,9 +98,13 @@ class DynamicUpstream(HeadApp):
                 clocks=self._clocks,
                 connections=self._connections,
                 websocket_limits=self._websocket_limits,
+                deny_private=self._denies(endpoint.host),
             )
             self._reached[endpoint] = known
         self._reached.move_to_end(endpoint)
         if len(self._reached) > _MOST_HOSTS:
             await self._reached.popitem(last=False)[1].retire()
         return known
+
+    def _denies(self, host: str) -> bool:
+        return host not in self._backend.hosts if self._deny_private is None else self._deny_private

@@ -25,15 +25,21 @@ def reach(
     clocks: Clocks,
     connections: int | None = None,
     websocket_limits: WebSocketLimits = _DEFAULT_LIMITS,
+    deny_private: bool | None = None,
 ) -> BareUpstream:
     """The app that sends requests to ``backend``; its failures are raised.
 
     ``tls`` is the context for a backend that asks for TLS, which never goes out without, and ``http1_tls`` the one
     for HTTP/1.1 where that is negotiated; ``connections`` is the most that are opened to each endpoint.
+    ``deny_private``: endpoints that are names lead to public addresses alone.
     """
 
     def connect() -> Transport:
-        transports = [_transport(backend, each, (tls, http1_tls), resolve, connections) for each in backend.endpoints]
+        origins = [_origin(backend, each, resolve, deny_private=bool(deny_private)) for each in backend.endpoints]
+        transports = [
+            _transport(backend, origin, each.unix, (tls, http1_tls), connections)
+            for origin, each in zip(origins, backend.endpoints, strict=True)
+        ]
         return transports[0] if len(transports) == 1 else FirstReachable(transports)
 
     websockets = WebSockets(websocket_limits, named=backend.protocol == "ws")
@@ -70,22 +76,26 @@ class FirstReachable(Transport):
             await transport.aclose()
 
 
-def _transport(
-    backend: Backend,
-    endpoint: Endpoint,
-    contexts: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
-    resolve: Resolver | None,
-    connections: int | None,
-) -> Transport:
+def _origin(backend: Backend, endpoint: Endpoint, resolve: Resolver | None, *, deny_private: bool) -> Origin:
     scheme = "http" if backend.tls is None else "https"
     hostname = None if backend.tls is None else backend.tls.hostname or endpoint.name
-    origin = Origin(scheme, endpoint.host, endpoint.port, hostname, None if endpoint.unix else resolve)
+    resolving = None if endpoint.unix else resolve
+    return Origin(scheme, endpoint.host, endpoint.port, hostname, resolving, deny_private)
+
+
+def _transport(
+    backend: Backend,
+    origin: Origin,
+    unix: str | None,
+    contexts: tuple[ssl.SSLContext | None, ssl.SSLContext | None],
+    connections: int | None,
+) -> Transport:
     # A context for TLS or none at all: a backend that asks for TLS is an https origin, which is never reached
     # in plain text.
     tls, http1_tls = contexts
     if backend.protocol not in (HTTP2, NEGOTIATED):
-        return default.transport_to(origin, tls, endpoint.unix, connections)
-    http2 = default.http2_transport_to(origin, tls, endpoint.unix, connections)
+        return default.transport_to(origin, tls, unix, connections)
+    http2 = default.http2_transport_to(origin, tls, unix, connections)
     if backend.protocol != NEGOTIATED:
         return http2
-    return Negotiated(http2, default.transport_to(origin, http1_tls, endpoint.unix, connections))
+    return Negotiated(http2, default.transport_to(origin, http1_tls, unix, connections))

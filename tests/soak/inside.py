@@ -1,4 +1,7 @@
-"""The command, with a window in it: on SIGUSR1 it writes what the process holds to the file in ``SOAK_WINDOW``."""
+"""The command, with a window in it: on SIGUSR1 it writes what the process holds to the file in ``SOAK_WINDOW``.
+
+``SOAK_POOLS`` limits connections to endpoints and the queues for them, for which the command has no option.
+"""
 
 import asyncio
 import json
@@ -13,9 +16,12 @@ from gateway_filters.upstream.pool import Pool
 
 _pools: "weakref.WeakSet[Pool]" = weakref.WeakSet()
 _made = Pool.__init__
+_pair = json.loads(os.environ.get("SOAK_POOLS", "null"))
+_limits: dict[str, object] = {} if _pair is None else {"limit": _pair[0], "queue": _pair[1]}
 
 
 def _noted(pool: Pool, *arguments: object, **named: object) -> None:
+    named |= _limits
     _made(pool, *arguments, **named)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     _pools.add(pool)
 

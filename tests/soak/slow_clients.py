@@ -9,13 +9,12 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from soak import objects
-from soak.caller import Caller, Heard, request
-from soak.crowd import Crowd
+from soak.bystander import Bystander
+from soak.caller import Caller, request
 from soak.origin import Asked, Origin, Visit, closing
-from soak.scenario import Outcome, Scenario, faults, percentile
+from soak.scenario import Outcome, Scenario, faults
 from soak.subject import running
 
-_RATE = 50
 _EACH_SECOND = 200
 _LARGE = b"x" * 1_000_000
 _HEAD = b"GET /large HTTP/1.1\r\nhost: gateway.example\r\nx-slow: "
@@ -88,27 +87,6 @@ def _slow_clients(port: int, size: int, seconds: float) -> tuple[int, int]:
     return sum(each is True for each in ended[::3]), sum(isinstance(each, BaseException) for each in ended)
 
 
-class _Bystander:
-    """Somebody who asks 50 times a second."""
-
-    def __init__(self, port: int) -> None:
-        self.failed = self.asked = 0
-        self._seconds = list[float]()
-        self._crowd = Crowd(port, lambda _: request("GET", "/small"), self._judge, connections=5)
-
-    async def p99(self, seconds: float) -> float:
-        """Ask for so long."""
-        self._seconds.clear()
-        stop = asyncio.Event()
-        asyncio.get_running_loop().call_later(seconds, stop.set)
-        self.asked += await self._crowd.keep_asking(_RATE, stop)
-        return percentile(self._seconds, 0.99)
-
-    def _judge(self, _: int, heard: Heard) -> None:
-        self.failed += not (heard.whole and heard.status == 200)
-        self._seconds.append(heard.seconds)
-
-
 async def run(size: int, folder: Path) -> Outcome:
     """A third of ``size`` each: heads, bodies and readers of a byte a second, for longer than heads may take."""
     origin = Origin(_answer, eager=True)
@@ -120,7 +98,7 @@ async def run(size: int, folder: Path) -> Outcome:
     loop = asyncio.get_running_loop()
     with closing(origin), ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
         async with running(folder, manifests) as subject:
-            bystander = _Bystander(subject.port)
+            bystander = Bystander(subject.port, "/small")
             alone = await bystander.p99(seconds)
             both = seconds + size / _EACH_SECOND
             slow = loop.run_in_executor(elsewhere, _slow_clients, subject.port, size, both)

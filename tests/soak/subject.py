@@ -39,6 +39,16 @@ class Subject:
         pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    @property
+    def most_memory(self) -> int:
+        """The most resident bytes since ``forget_most``."""
+        told = Path(f"/proc/{self._process.pid}/status").read_text().partition("VmHWM:")[2]
+        return int(told.split()[0]) * 1024
+
+    def forget_most(self) -> None:
+        """Count anew (proc(5), clear_refs)."""
+        Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
+
     async def held(self) -> Held:
         """What it holds at this moment."""
         self._window.unlink(missing_ok=True)
@@ -68,8 +78,13 @@ class Subject:
 
 
 @asynccontextmanager
-async def running(folder: Path, manifests: str, *arguments: str) -> AsyncGenerator[Subject]:
-    """A gateway that serves ``manifests``, in which ``PORT`` stands for its port."""
+async def running(
+    folder: Path, manifests: str, *arguments: str, pools: tuple[int, int] | None = None
+) -> AsyncGenerator[Subject]:
+    """A gateway that serves ``manifests``, in which ``PORT`` stands for its port.
+
+    ``pools``: the most connections to an endpoint, and the most requests that wait for one.
+    """
     port, window = free_port(), folder / "window"
     manifest = folder / "manifests"
     manifest.mkdir()
@@ -79,7 +94,7 @@ async def running(folder: Path, manifests: str, *arguments: str) -> AsyncGenerat
             *(sys.executable, str(HERE / "inside.py"), "run", str(manifest), *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env={**os.environ, "SOAK_WINDOW": str(window)},
+            env={**os.environ, "SOAK_WINDOW": str(window), "SOAK_POOLS": json.dumps(pools)},
         )
     assert process.stdout is not None
     try:

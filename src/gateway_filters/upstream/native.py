@@ -14,6 +14,7 @@ from gateway_filters.upstream.exchange import Exchange, StaleConnection
 from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
+from gateway_filters.upstream.repetitions import PRICE, Repetitions
 from gateway_filters.upstream.request_head import WireHead, framed
 from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
 
@@ -48,6 +49,7 @@ class NativeTransport(Transport):
         self._limits = (limit, queue, expiry)
         self._made: _Made | None = None
         self._origin = origin
+        self._repetitions = Repetitions()
         self._told: tuple[Clocks, Patience] | None = None
 
     @property
@@ -66,7 +68,7 @@ class NativeTransport(Transport):
         """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
 
         An idempotent request that a kept connection lost before a byte came back, and whose body is still
-        whole, is sent once more over another one.
+        whole, is sent once more over a new one, unless too many were (``Repetitions``).
         """
         told = self._told
         if told is None or told[0] is not clocks:
@@ -82,13 +84,18 @@ class NativeTransport(Transport):
         made = self._place(() if self._origin.resolve is None else await self._dialler.places())
         pool, sweep = made.pool, made.sweep
         first = Exchange(self._name, sweep, patience, head)
-        connection = pool.take() or await self._connection(pool, patience)
+        account = self._repetitions
+        number = account.begun = account.begun + 1
+        if number > account.due or number % PRICE == 0:
+            connection = pool.take() or await self._connection(pool, patience)
+        else:
+            connection = await self._connection(pool, patience, fresh=True)
         first.begin(connection, data, pieces, head.framing)
         try:
             return await first.answered()
         except StaleConnection:
-            if first.touched or not head.repeatable:
-                why = "its body is sent as it comes" if first.touched else "it may have been carried out"
+            why = self._not_again(first, head, pool)
+            if why is not None:
                 _log.info("a request that a kept connection lost is not sent again: %s", why)
                 raise
         second = Exchange(self._name, sweep, patience, head)
@@ -101,10 +108,17 @@ class NativeTransport(Transport):
             made, self._made = self._made, None
             await made.pool.aclose()
 
+    def _not_again(self, lost: Exchange, head: WireHead, pool: Pool) -> str | None:
+        """Why a lost request is not sent a second time; None when it is, and counted."""
+        if lost.touched or not head.repeatable:
+            self._repetitions.warn()
+            return "its body is sent as it comes" if lost.touched else "it may have been carried out"
+        return None if self._repetitions.grant(pool.active) else "too many others were"
+
     async def _connection(self, pool: Pool, patience: Patience, *, fresh: bool = False) -> Connection:
         # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
         for _ in range(_TRIES):
-            connection = (None if fresh else pool.take()) or await pool.wait(patience)
+            connection = (None if fresh else pool.take()) or await pool.wait(patience, fresh=fresh)
             if connection.usable:
                 return connection
         raise UpstreamUnreachable(f"{self._name} closes every connection at once")

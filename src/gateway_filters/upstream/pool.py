@@ -6,6 +6,8 @@ Facts
 - Whoever waits stands in one queue, first come first served, and starts an attempt of its own while there is
   room. The first connection there is, new or given back, goes to the head of the queue and wakes nobody else;
   what is made and not needed any more becomes idle.
+- Who wants a fresh connection, since kept ones were lost, stands in a queue of its own, and what is made goes there
+  first: a connection that is given back was good for somebody else, and may be the next that is lost.
 - Who leaves the queue takes its attempt along.
 """
 
@@ -46,6 +48,7 @@ class Pool(Keeper):
         self._idle: dict[Connection, float] = {}
         self._dialling: set[asyncio.Task[Connection]] = set()
         self._waiting: dict[Waiter, None] = {}
+        self._choosy: dict[Waiter, None] = {}
         self._departing: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._patience = 0.0
@@ -53,7 +56,7 @@ class Pool(Keeper):
         self._retired = False
 
     def __repr__(self) -> str:
-        return f"Pool({self.name!r}, active={self.active}, idle={len(self._idle)}, waiting={len(self._waiting)})"
+        return f"Pool({self.name!r}, active={self.active}, idle={len(self._idle)}, waiting={self._queued})"
 
     @property
     def active(self) -> int:
@@ -65,6 +68,10 @@ class Pool(Keeper):
         """Connections that wait for a request."""
         return len(self._idle)
 
+    @property
+    def _queued(self) -> int:
+        return len(self._waiting) + len(self._choosy)
+
     def take(self) -> Connection | None:
         """The idle connection that was used last, if there is one that still stands."""
         while self._idle:
@@ -74,17 +81,17 @@ class Pool(Keeper):
             connection.abort()
         return None
 
-    async def wait(self, patience: Patience) -> Connection:
-        """The next connection that is given back or made.
+    async def wait(self, patience: Patience, *, fresh: bool = False) -> Connection:
+        """The next connection that is given back or made; where it has to be ``fresh``, one that is made.
 
         Raises ``UpstreamBusy`` when none becomes free in time or the queue is full, ``NotConnected`` or
         ``ConnectTimeout`` when none can be made.
         """
         room = self._has_room()
-        if not room and len(self._waiting) - len(self._dialling) >= self._longest_queue:
+        if not room and self._queued - len(self._dialling) >= self._longest_queue:
             raise UpstreamBusy(f"too many requests wait for a connection to {self.name}")
         waiter: Waiter = self._loop.create_future()
-        self._waiting[waiter] = None
+        (self._choosy if fresh else self._waiting)[waiter] = None
         self._patience = patience.connect
         attempt = self._attempt(patience.connect) if room else None
         try:
@@ -104,7 +111,7 @@ class Pool(Keeper):
     def release(self, connection: Connection) -> None:
         """Give back a connection: to who has waited longest, or it becomes idle."""
         usable = connection.usable
-        waiter = self._first_waiter() if usable and self._waiting else None
+        waiter = _first(self._waiting) if usable and self._waiting else None
         if waiter is not None:
             waiter.set_result(connection)
         elif self._retired or not usable:
@@ -112,6 +119,8 @@ class Pool(Keeper):
         else:
             self._idle[connection] = self._loop.time()
             self._expire_later()
+            if self._choosy:
+                self._attempt_for_waiters()  # in its place, where there is no room for both
 
     def forget(self, connection: Connection) -> None:
         """It is closed or about to be; its slot is free."""
@@ -164,6 +173,7 @@ class Pool(Keeper):
 
     def _leave(self, waiter: Waiter, attempt: asyncio.Task[Connection] | None) -> None:
         self._waiting.pop(waiter, None)
+        self._choosy.pop(waiter, None)
         if attempt is not None:
             attempt.cancel()
         if not waiter.cancelled() and waiter.done():
@@ -172,12 +182,7 @@ class Pool(Keeper):
                 self.release(given)
 
     def _first_waiter(self) -> Waiter | None:
-        while self._waiting:
-            waiter = next(iter(self._waiting))
-            del self._waiting[waiter]
-            if not waiter.done():
-                return waiter
-        return None
+        return _first(self._choosy) or _first(self._waiting)
 
     def _too_long(self) -> UpstreamError:
         if self._dialling:
@@ -208,7 +213,7 @@ class Pool(Keeper):
             error = attempt.exception()
             if error is None:
                 error = self._welcome(attempt.result())
-            if error is not None and len(self._waiting) > len(self._dialling):
+            if error is not None and self._queued > len(self._dialling):
                 self._disappoint(error)
         self._attempt_for_waiters()
 
@@ -216,7 +221,11 @@ class Pool(Keeper):
         if not connection.usable:
             return NotConnected(f"{self.name} accepted a connection and closed it at once")
         self._open.add(connection)
-        self.release(connection)
+        waiter = _first(self._choosy)
+        if waiter is not None:
+            waiter.set_result(connection)
+        else:
+            self.release(connection)
         return None
 
     def _disappoint(self, error: BaseException) -> None:
@@ -225,7 +234,7 @@ class Pool(Keeper):
             waiter.set_result(error)
 
     def _attempt_for_waiters(self) -> None:
-        while len(self._waiting) > len(self._dialling) and self._has_room():
+        while self._queued > len(self._dialling) and self._has_room():
             self._attempt(self._patience)
 
     # Old connections
@@ -245,6 +254,16 @@ class Pool(Keeper):
                 self._loop.call_later(since + self._expiry - now, self._expire)
                 return
             connection.close()
+
+
+def _first(queue: dict[Waiter, None]) -> Waiter | None:
+    """Who has waited longest, and waits no more herewith."""
+    while queue:
+        waiter = next(iter(queue))
+        del queue[waiter]
+        if not waiter.done():
+            return waiter
+    return None
 
 
 class Socketed(Protocol):

@@ -38,6 +38,10 @@ class Unprocessed(UpstreamUnreachable):
     """The upstream vouches that it has not looked at the request, so it may be sent again, whatever it is."""
 
 
+class Refused(Unprocessed):
+    """It has so much to do that it takes no more, or so it may mean (RFC 9113 8.7)."""
+
+
 class Exchange(IncomingResponse, Streamed):
     """An answer that has begun, once ``answered`` is through; see ``IncomingResponse``."""
 
@@ -192,7 +196,7 @@ class Exchange(IncomingResponse, Streamed):
         if self.status:
             self._fail(UpstreamAborted, f"the answer of {self._name} broke off: {code_name(code)}")
         elif code == REFUSED_STREAM:
-            self.unprocessed("it refused the stream")
+            self._fail(Refused, f"{self._name} did not process the request: it refused the stream")
         else:
             self._fail(UpstreamUnreachable, f"{self._name} ended the stream before an answer: {code_name(code)}")
 

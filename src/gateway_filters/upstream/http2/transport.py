@@ -1,6 +1,7 @@
 """Our own HTTP/2 client: plain values in, plain values out, over few connections to one origin."""
 
 import asyncio
+import logging
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from gateway_filters.upstream.clocks import Patience, Sweep
 from gateway_filters.upstream.dial import Dialler, Places
 from gateway_filters.upstream.exchange import StaleConnection
 from gateway_filters.upstream.http2.connection import Connection
-from gateway_filters.upstream.http2.exchange import Exchange, Unprocessed
+from gateway_filters.upstream.http2.exchange import Exchange, Refused, Unprocessed
 from gateway_filters.upstream.http2.outbox import Outbox
 from gateway_filters.upstream.http2.pool import Pool
 from gateway_filters.upstream.http2.request_fields import body_length, request_fields, trailer_fields
 from gateway_filters.upstream.origin import Origin
+from gateway_filters.upstream.repetitions import Repetitions
 from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
+
+_log = logging.getLogger("gateway_filters")
 
 _TRIES = 3
 
@@ -52,6 +56,7 @@ class Http2Transport(Transport):
         self._resolves = origin.resolve is not None
         self._limits = (limit, queue, expiry)
         self._made: _Made | None = None
+        self._repetitions = Repetitions()
 
     @property
     def pool(self) -> Pool:
@@ -64,12 +69,14 @@ class Http2Transport(Transport):
         """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
 
         It is sent once more, as long as its body can be, when the upstream vouches that it has not processed it,
-        or when it is idempotent and a kept connection was lost before anything came back.
+        or when it is idempotent and a kept connection was lost before anything came back; unless too many were
+        (``Repetitions``), but for those that a connection leaves behind which goes in good order (GOAWAY).
         """
         fields = request_fields(request, self._scheme)
         outbox, pieces = _outbox(request)
         patience = Patience.of(clocks)
         made = self._place(await self._dialler.places() if self._resolves else ())
+        self._repetitions.begun += 1
         exchange = Exchange(self._name, made.sweep, patience, outbox, bodiless=request.method == "HEAD")
         try:
             exchange.begin(await self._connection(made.pool, patience), fields)
@@ -78,7 +85,7 @@ class Http2Transport(Transport):
             try:
                 return await exchange.answered()
             except (Unprocessed, StaleConnection) as error:
-                if not _repeatable(request, error) or not exchange.rewind():
+                if not _repeatable(request, error) or not exchange.rewind() or not self._affordable(error):
                     raise
             return await self._again(exchange, made.pool, fields, fed=pieces is not None)
         except BaseException:
@@ -90,6 +97,14 @@ class Http2Transport(Transport):
         if self._made is not None:
             made, self._made = self._made, None
             await made.pool.aclose()
+
+    def _affordable(self, error: UpstreamUnreachable) -> bool:
+        if isinstance(error, Unprocessed) and not isinstance(error, Refused):
+            return True
+        granted = self._repetitions.grant()
+        if not granted:
+            _log.info("a request is not sent again, since too many others were: %s", error)
+        return granted
 
     async def _again(self, exchange: Exchange, pool: Pool, fields: list[HeaderTuple], *, fed: bool) -> Exchange:
         try:

@@ -1,0 +1,248 @@
+"""upstream/repetitions: how many requests are sent twice, over which connections, and what is said of the others."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+
+import pytest
+from h2.errors import ErrorCodes
+from http2_peer import Peer as Peer2
+from http2_peer import client2, ok, upstream2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted import OK, Peer, Script, ask, client, get, post, soon, upstream
+
+from gateway_filters.errors import UpstreamUnreachable
+from gateway_filters.upstream.clocks import Patience
+from gateway_filters.upstream.exchange import StaleConnection
+from gateway_filters.upstream.repetitions import Repetitions
+
+LONG = Patience(60, 60, 60, 60, 60)
+EVENTS = st.lists(st.sampled_from(["request", "lost", "lost for good"]), max_size=600)
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(events=EVENTS, under_way=st.integers(0, 2000))
+def test_repetitions_are_a_tenth_and_what_is_lent(events: list[str], under_way: int) -> None:
+    """Whatever happens when: a tenth of the requests, ten that are given, and what many under way are lent."""
+    account, granted = Repetitions(), 0
+    for event in events:
+        if event == "request":
+            account.begun += 1
+        elif event == "lost":
+            granted += account.grant(under_way)
+        else:
+            account.warn()
+        assert granted <= account.begun / 10 + 10 + max(100, under_way / 5)
+
+
+def test_losses_are_paid_back() -> None:
+    """After more than is granted nothing is, until ten requests have paid for the next one."""
+    account = Repetitions()
+    while account.grant():
+        pass
+    account.begun += 9
+    assert not account.grant()
+    account.begun += 1
+    assert account.grant()
+    assert not account.grant()
+
+
+def test_what_cannot_be_repeated_costs_nobody_else_his_repetition() -> None:
+    """However many POSTs are lost, a GET that is lost after them is sent again."""
+    account = Repetitions()
+    for _ in range(1000):
+        account.warn()
+    assert 0 < account.due - account.begun <= 100
+    assert account.grant()
+
+
+def forgetful(pause: float) -> Script:
+    """Gives one answer a connection, hears no other question, and ends it some time later."""
+    draw = random.Random(1)
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(OK)
+        await asyncio.sleep(draw.random() * pause)
+        peer.end()
+
+    return script
+
+
+async def test_kept_connections_that_are_always_lost_cost_no_get_its_answer() -> None:
+    """Fifty at a time, and most connections end under the next request: new ones are used, and nobody notices."""
+    outcomes = Counter[int]()
+    async with upstream(forgetful(0.02)) as scripted, client(scripted.port) as transport:
+        left = iter(range(1000))
+
+        async def one() -> None:
+            for _ in left:
+                outcomes[(await ask(transport, get())).status] += 1
+
+        await asyncio.gather(*(one() for _ in range(50)))
+        assert outcomes == {200: 1000}
+
+
+async def test_a_tenth_of_the_requests_tries_kept_connections_all_the_same() -> None:
+    """One loss after another: nine requests of ten get a connection of their own, so hardly any is sent twice."""
+    sent = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal sent
+        await peer.head()
+        sent += 1
+        await peer.send(OK)
+        await peer.head()
+        sent += 1
+        peer.end()
+
+    async with upstream(script) as scripted, client(scripted.port) as transport:
+        for _ in range(300):
+            assert (await ask(transport, get())).body == b"ok"
+    assert 300 * 1.05 < sent <= 300 * 1.2
+
+
+async def test_once_the_trouble_is_over_connections_are_kept_as_before() -> None:
+    """The requests that try kept connections find out, and the debts are paid."""
+    over = False
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.head()
+            if len(peer.heads) > 1 and not over:
+                peer.end()
+                return
+            await peer.send(OK)
+
+    async with upstream(script) as scripted, client(scripted.port) as transport:
+        for _ in range(200):
+            await ask(transport, get())
+        over = True
+        for _ in range(200):
+            await ask(transport, get())
+        connections = len(scripted.peers)
+        for _ in range(50):
+            await ask(transport, get())
+        assert len(scripted.peers) == connections
+
+
+async def test_a_wanted_repetition_that_is_not_granted_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    """More connections are lost at one moment than may be repeated: the rest fail, and the log says why."""
+    held = asyncio.Event()
+    waiting = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal waiting
+        await peer.head()
+        waiting += 1
+        if waiting == 160:
+            held.set()
+        await held.wait()
+        await peer.send(OK)
+        await peer.head()
+        if waiting > 160:
+            return
+        await asyncio.sleep(0.05)  # so that all of them are under way
+        peer.reset()
+
+    caplog.set_level(logging.INFO, "gateway_filters")
+    async with upstream(script) as scripted, client(scripted.port) as transport:
+        await asyncio.gather(*(ask(transport, get()) for _ in range(160)))
+        transport._repetitions.due = transport._repetitions.begun  # pyright: ignore[reportPrivateUsage]
+        outcomes = await asyncio.gather(*(ask(transport, get()) for _ in range(160)), return_exceptions=True)
+    failed = [each for each in outcomes if isinstance(each, StaleConnection)]
+    told = [each.getMessage() for each in caplog.records if "not sent again" in each.getMessage()]
+    assert 0 < len(failed) == len(told)
+    assert set(told) == {"a request that a kept connection lost is not sent again: too many others were"}
+    assert len(outcomes) - len(failed) >= 100
+
+
+async def test_lost_posts_make_new_connections_too() -> None:
+    """Nobody may repeat them; so those that come after do not meet the same."""
+    outcomes = Counter[str]()
+    async with upstream(forgetful(0)) as scripted, client(scripted.port) as transport:
+        for _ in range(200):
+            try:
+                await ask(transport, post(b"once"))
+                outcomes["done"] += 1
+            except StaleConnection:
+                outcomes["lost"] += 1
+            await asyncio.sleep(0)
+    assert outcomes["lost"] <= 10 + 200 / 10 + 1
+
+
+async def test_who_wants_a_new_connection_gets_no_other() -> None:
+    """One that is given back goes to who has come later, and makes room at the limit."""
+    async with upstream(forgetful(60)) as scripted, client(scripted.port, limit=2) as transport:
+        await asyncio.gather(ask(transport, get()), ask(transport, get()))
+        pool = transport.pool
+        first, second = pool.take(), pool.take()
+        assert first is not None and second is not None
+        fresh = asyncio.create_task(pool.wait(LONG, fresh=True))
+        await asyncio.sleep(0)
+        any_one = asyncio.create_task(pool.wait(LONG))
+        await asyncio.sleep(0)
+        pool.release(first)
+        assert await any_one is first
+        assert not fresh.done()
+        pool.release(second)
+        made = await fresh
+        assert made is not second and not made.reused
+        assert len(scripted.peers) == 3
+        assert not second.usable
+        pool.release(first)
+        pool.release(made)
+
+
+async def test_who_leaves_while_he_waits_for_a_new_connection_leaves_nothing_behind() -> None:
+    """Neither in the queue nor a slot."""
+    async with upstream(forgetful(60)) as scripted, client(scripted.port, limit=1) as transport:
+        await ask(transport, get())
+        pool = transport.pool
+        connection = pool.take()
+        assert connection is not None
+        waiting = asyncio.create_task(pool.wait(LONG, fresh=True))
+        await asyncio.sleep(0)
+        assert "waiting=1" in repr(pool)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        pool.release(connection)
+        await soon(lambda: (pool.active, pool.idle) == (0, 1))
+        assert "waiting=0" in repr(pool)
+
+
+async def test_an_upstream_that_refuses_every_stream_is_not_asked_twice_for_ever(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each request could be sent again, by what RFC 9113 8.7 says; all of them would be twice the trouble."""
+
+    async def script(peer: Peer2) -> None:
+        while True:
+            request = await peer.request()
+            peer.h2.reset_stream(request.stream, ErrorCodes.REFUSED_STREAM)
+            peer.flush()
+
+    caplog.set_level(logging.INFO, "gateway_filters")
+    async with upstream2(script) as scripted, client2(scripted.port) as transport:
+        for _ in range(500):
+            with pytest.raises(UpstreamUnreachable, match="did not process the request"):
+                await ask(transport, get())
+        assert 500 < len(scripted.requests) <= 500 * 1.1 + 110
+    assert "since too many others were" in caplog.text
+
+
+async def test_connections_that_go_in_good_order_cost_nothing() -> None:
+    """What GOAWAY leaves behind is sent again, however often that is."""
+
+    async def script(peer: Peer2) -> None:
+        ok(peer, await peer.whole_request())
+        await peer.request()
+        payload = (1).to_bytes(4) + bytes(4)
+        peer.raw(len(payload).to_bytes(3) + b"\x07\x00" + bytes(4) + payload)
+
+    async with upstream2(script) as scripted, client2(scripted.port) as transport:
+        for _ in range(150):
+            assert (await ask(transport, post(b""))).body == b"ok"
+        assert len(scripted.requests) == 299

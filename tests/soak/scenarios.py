@@ -13,7 +13,20 @@ from soak.storms import STORMS
 from soak.truncation import TRUNCATION
 from soak.uploads import UPLOADS
 
-_ALL = (CHANGES, LEAKS, DEPARTURES, MEMORY, TRUNCATION, POSTS, STORMS, MIXUPS, SLOW_CLIENTS, DEAD_PROVIDER, UPLOADS, IDLE)
+_ALL = (
+    CHANGES,
+    LEAKS,
+    DEPARTURES,
+    MEMORY,
+    TRUNCATION,
+    POSTS,
+    STORMS,
+    MIXUPS,
+    SLOW_CLIENTS,
+    DEAD_PROVIDER,
+    UPLOADS,
+    IDLE,
+)
 
 SCENARIOS: dict[str, Scenario] = {each.name: each for each in _ALL}
 """By name."""

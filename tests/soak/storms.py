@@ -96,7 +96,7 @@ async def run(size: int, folder: Path) -> Outcome:
     wrong = sum((each.wrong for each in storms), Counter[str]())
     twice, most = sum(each.twice for each in storms), max(each.ratio for each in storms)
     return Outcome(
-        f"a GET arrived {most:.2f} times at most, {twice:,} POSTs twice; {wrong.total():,} answers were not as they should",
+        f"a GET arrived {most:.2f} times at most, {twice:,} POSTs twice; {wrong.total():,} answers were others",
         faults(
             [
                 (most <= _MOST, f"a GET arrived {most:.2f} times"),

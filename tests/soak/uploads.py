@@ -104,5 +104,10 @@ async def run(size: int, folder: Path) -> Outcome:
 
 
 UPLOADS = Scenario(
-    "uploads", "fifty at once take less than 256 KiB each, and arrive byte for byte", "MiB in each of fifty", 1024, 4, run
+    "uploads",
+    "fifty at once take less than 256 KiB each, and arrive byte for byte",
+    "MiB in each of fifty",
+    1024,
+    4,
+    run,
 )

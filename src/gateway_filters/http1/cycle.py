@@ -103,7 +103,7 @@ class Cycle:
         """A piece of the body has come."""
         self._pieces.append(piece)
         self._queued += len(piece)
-        if self._queued > _HIGH:
+        if self._queued >= _HIGH:
             self._wire.flow.pause_reading()
         self._wake()
 
@@ -144,8 +144,6 @@ class Cycle:
         pieces.clear()
         self._queued = 0
         self._told = not self.more_body
-        if self.more_body:
-            self._wire.flow.resume_reading()
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     def send(self, message: Message) -> Awaitable[None]:

@@ -22,6 +22,7 @@ from gateway_filters.http1.cycle import Cycle
 from gateway_filters.http1.head import Refused, check_head, settled
 from gateway_filters.http1.refusal import refusal
 from gateway_filters.http1.scopes import Scopes
+from gateway_filters.http1.sips import Sips, is_long
 from gateway_filters.http1.watch import Watch
 from gateway_filters.http1.whole_request import LONGEST_KNOWN, WholeRequest, whole_request
 from gateway_filters.serving import LISTENER
@@ -69,6 +70,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._body_since = 0.0
         self._in_message = False
         self._in_head = True
+        self._in_sips = False
         self._newest: Cycle | None = None
         self._waiting: deque[Cycle] = deque()
         self._held: list[bytes] = []
@@ -236,6 +238,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._check_no_body()
         keep_alive = self.parser.should_keep_alive() and not upgrade
         expects = any(name == b"expect" for name, _ in self.headers)
+        if not self._in_sips and is_long(self.headers):
+            self._read_in_sips()
         self._newest = cycle = Cycle(self, scope, body=None, keep_alive=keep_alive, expects=expects)
         if self.cycle is None or self.cycle.response_complete:
             self._start(cycle)
@@ -244,6 +248,15 @@ class GatewayProtocol(HttpToolsProtocol):
         else:
             self._waiting.append(cycle)
             self.flow.pause_reading()
+
+    def _read_in_sips(self) -> None:
+        self._in_sips = True
+        # uvloop looks at what it reads for when it begins to.
+        if not self.flow.read_paused:
+            self.transport.pause_reading()
+        self.transport.set_protocol(Sips(self, self._watch.buffer))
+        if not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def _is_upgrade(self) -> bool:
         return self.parser.should_upgrade() and self._should_upgrade()

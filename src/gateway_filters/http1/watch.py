@@ -3,16 +3,18 @@
 import asyncio
 
 from gateway_filters.http1.limits import Limits
+from gateway_filters.http1.sips import SIP
 from gateway_filters.upstream.clocks import Sweep
 
 _PERIOD = 0.5
 
 
 class Watch:
-    """Counts the connections of one server, which have ``limits``, and looks at their clocks."""
+    """Counts the connections of one server, which have ``limits`` and share a ``buffer``, and looks at their clocks."""
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self.buffer = bytearray(SIP)
         self._peers: dict[str, int] = {}
         self._sweep: Sweep | None = None
 

@@ -1,4 +1,4 @@
-"""A provider that takes requests and never answers, with all of its connections taken and its queue full, beside another."""
+"""A provider that never answers, with all of its connections taken and its queue full, beside another one."""
 
 import asyncio
 from pathlib import Path
@@ -41,8 +41,8 @@ async def run(size: int, folder: Path) -> Outcome:
     most = 3 * max(alone, _LEAST_P99)
     return Outcome(
         f"{bystander.failed:,} of {bystander.asked:,} requests to the other failed; p99 {alone * 1000:.1f} ms before, "
-        f"{beside * 1000:.1f} ms while {waiting:,} requests had the dead one's connections, {_QUEUE:,} waited for them and "
-        f"{len(told):,} were told to come back",
+        f"{beside * 1000:.1f} ms while {waiting:,} requests had the dead one's connections, {_QUEUE:,} waited for "
+        f"them and {len(told):,} were told to come back",
         faults(
             [
                 (not bystander.failed, f"{bystander.failed} requests failed"),

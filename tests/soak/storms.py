@@ -46,7 +46,7 @@ _STORMS: dict[str, tuple[Script, int]] = {
 
 
 class _Storm:
-    """GETs and POSTs by turns. ``times``: how often each arrived; ``wrong``: what became of those that it should not."""
+    """GETs and POSTs by turns. ``times``: how often each arrived; ``wrong``: answers that are not what they should."""
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name
@@ -112,6 +112,6 @@ STORMS = Scenario(
     "an upstream in trouble gets at most a fifth more requests, and no POST twice",
     "requests in each of five",
     20_000,
-    600,
+    400,
     run,
 )

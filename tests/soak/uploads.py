@@ -108,6 +108,6 @@ UPLOADS = Scenario(
     "fifty at once take less than 256 KiB each, and arrive byte for byte",
     "MiB in each of fifty",
     1024,
-    4,
+    2,
     run,
 )

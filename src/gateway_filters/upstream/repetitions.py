@@ -19,7 +19,7 @@ _SHARE = 5  # one of so many requests under way
 
 
 class Repetitions:
-    """The account of one origin. ``begun``: requests so far, counted by who sends them; ``due``: how many pay it all."""
+    """The account of one origin. ``begun``: requests so far, counted by who sends them; ``due``: how many pay it."""
 
     __slots__ = ("begun", "due")
 

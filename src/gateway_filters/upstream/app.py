@@ -38,7 +38,14 @@ from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.request_head import coding, length
 from gateway_filters.upstream.tls import client_context
-from gateway_filters.upstream.transport import Clocks, Framing, IncomingResponse, OutgoingRequest, Resolver, Transport
+from gateway_filters.upstream.transport import (
+    Clocks,
+    Framing,
+    IncomingResponse,
+    OutgoingRequest,
+    Resolver,
+    Transport,
+)
 from gateway_filters.upstream.websocket.handshake import Handshake
 from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
 from gateway_filters.upstream.websocket.obstacle import websocket_obstacle
@@ -103,7 +110,7 @@ class BareUpstream(HeadApp):
                     headers += taking_trailers(head)
                     framing = framing_ahead(head, framing)
                 framing, body = await client.body(framing)
-                request = outgoing(head, headers, framing, body, repeat=COUNTED not in scope)
+                request = outgoing(head, scope, headers, framing, body)
                 if both:
                     request = trailing(request, scope, head)
                 response = await made.transport.send(request, self._clocks)
@@ -133,7 +140,7 @@ class BareUpstream(HeadApp):
         error = websocket_obstacle(self._name, injected=injected, named=named, upgrades=upgrades)
         if error is not None:
             raise error
-        handshake = Handshake(head, repeat=COUNTED not in scope)
+        handshake = Handshake(head, repeat=COUNTED not in scope, client=scope.get("client"))
         offered = frozenset(scope.get("subprotocols") or ())
         relayed = Relay(receive, send, offered=offered, injected=head.injected, name=self._name)
         await relayed.run(handshake, lambda: transport.send(handshake.request, self._clocks), self._websockets.limits)
@@ -245,17 +252,18 @@ def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
 
 def outgoing(
     head: RequestHead,
+    scope: Scope,
     headers: list[tuple[bytes, bytes]],
     framing: Framing,
     body: AsyncIterator[bytes] | bytes | None,
-    *,
-    repeat: bool,
 ) -> OutgoingRequest:
-    """The request to send; ``repeat`` says whether it may be sent a second time over another connection."""
+    """The request to send; one whose attempts somebody counts may not be sent a second time."""
     if framing == "chunked":
         headers.append((b"transfer-encoding", b"chunked"))
     method = _METHODS.get(head.method) or head.method.decode("latin-1")
-    return OutgoingRequest(method, head.target, tuple(headers), body, framing, repeat)
+    return OutgoingRequest(
+        method, head.target, tuple(headers), body, framing, COUNTED not in scope, scope.get("client")
+    )
 
 
 async def relay(

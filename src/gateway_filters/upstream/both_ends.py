@@ -49,7 +49,8 @@ class Trailed(OutgoingRequest):
     __slots__ = ("_coming",)
 
     def __init__(self, request: OutgoingRequest, coming: Sequence[tuple[bytes, bytes]]) -> None:
-        super().__init__(request.method, request.target, request.headers, request.body, request.framing, request.repeat)
+        kept = (request.body, request.framing, request.repeat, request.client)
+        super().__init__(request.method, request.target, request.headers, *kept)
         self._coming = coming
 
     def trailers(self) -> Headers:

@@ -16,7 +16,7 @@ from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
 from gateway_filters.upstream.repetitions import PRICE, Repetitions
 from gateway_filters.upstream.request_head import WireHead, framed
-from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
+from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Peer, Transport
 
 _log = logging.getLogger("gateway_filters")
 
@@ -87,9 +87,9 @@ class NativeTransport(Transport):
         account = self._repetitions
         number = account.begun = account.begun + 1
         if number > account.due or number % PRICE == 0:
-            connection = pool.take() or await self._connection(pool, patience)
+            connection = pool.take() or await self._connection(pool, patience, request.client)
         else:
-            connection = await self._connection(pool, patience, fresh=True)
+            connection = await self._connection(pool, patience, request.client, fresh=True)
         first.begin(connection, data, pieces, head.framing)
         try:
             return await first.answered()
@@ -99,7 +99,8 @@ class NativeTransport(Transport):
                 _log.info("a request that a kept connection lost is not sent again: %s", why)
                 raise
         second = Exchange(self._name, sweep, patience, head)
-        second.begin(await self._connection(pool, patience, fresh=True), data, pieces, head.framing)
+        connection = await self._connection(pool, patience, request.client, fresh=True)
+        second.begin(connection, data, pieces, head.framing)
         return await second.answered()
 
     async def aclose(self) -> None:
@@ -115,10 +116,12 @@ class NativeTransport(Transport):
             return "its body is sent as it comes" if lost.touched else "it may have been carried out"
         return None if self._repetitions.grant(pool.active) else "too many others were"
 
-    async def _connection(self, pool: Pool, patience: Patience, *, fresh: bool = False) -> Connection:
+    async def _connection(
+        self, pool: Pool, patience: Patience, client: Peer | None, *, fresh: bool = False
+    ) -> Connection:
         # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
         for _ in range(_TRIES):
-            connection = (None if fresh else pool.take()) or await pool.wait(patience, fresh=fresh)
+            connection = (None if fresh else pool.take()) or await pool.wait(patience, client, fresh=fresh)
             if connection.usable:
                 return connection
         raise UpstreamUnreachable(f"{self._name} closes every connection at once")

@@ -47,4 +47,5 @@ def _may_switch(request: OutgoingRequest) -> bool:
 def _without_te(request: OutgoingRequest) -> OutgoingRequest:
     """In HTTP/1.1 it concerns one connection only, and trailers are not passed on."""
     headers = tuple(pair for pair in request.headers if pair[0] != b"te")
-    return OutgoingRequest(request.method, request.target, headers, request.body, request.framing, request.repeat)
+    kept = (request.body, request.framing, request.repeat, request.client)
+    return OutgoingRequest(request.method, request.target, headers, *kept)

@@ -3,9 +3,9 @@
 Facts
 - Idle ones are taken last in, first out, so that the surplus grows old and expires.
 - A connection is counted by being in ``_open`` or ``_dialling``, a slot freed by leaving it: no counter drifts.
-- Whoever waits stands in one queue, first come first served, and starts an attempt of its own while there is
-  room. The first connection there is, new or given back, goes to the head of the queue and wakes nobody else;
-  what is made and not needed any more becomes idle.
+- Whoever waits stands in one queue, in which clients take turns (``Turns``), and starts an attempt of its own while
+  there is room. The first connection there is, new or given back, goes to the head of the queue and wakes nobody
+  else; what is made and not needed any more becomes idle.
 - Who wants a fresh connection, since kept ones were lost, stands in a queue of its own, and what is made goes there
   first: a connection that is given back was good for somebody else, and may be the next that is lost.
 - Who leaves the queue takes its attempt along.
@@ -20,6 +20,8 @@ from typing import Protocol
 from gateway_filters.errors import ConnectTimeout, NotConnected, UpstreamBusy, UpstreamError
 from gateway_filters.upstream.clocks import NEVER, Patience
 from gateway_filters.upstream.connection import Connection, Keeper
+from gateway_filters.upstream.transport import Peer
+from gateway_filters.upstream.turns import Turns
 
 Dial = Callable[[Connection, float], Awaitable[None]]
 Waiter = asyncio.Future[Connection | BaseException]
@@ -47,8 +49,8 @@ class Pool(Keeper):
         self._open: set[Connection] = set()
         self._idle: dict[Connection, float] = {}
         self._dialling: set[asyncio.Task[Connection]] = set()
-        self._waiting: dict[Waiter, None] = {}
-        self._choosy: dict[Waiter, None] = {}
+        self._waiting = Turns[Waiter]()
+        self._choosy = Turns[Waiter]()
         self._departing: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._patience = 0.0
@@ -81,17 +83,18 @@ class Pool(Keeper):
             connection.abort()
         return None
 
-    async def wait(self, patience: Patience, *, fresh: bool = False) -> Connection:
+    async def wait(self, patience: Patience, client: Peer | None = None, *, fresh: bool = False) -> Connection:
         """The next connection that is given back or made; where it has to be ``fresh``, one that is made.
 
+        ``client``: whose turn that is; in a full queue a client that has fewer requests there crowds out another's.
         Raises ``UpstreamBusy`` when none becomes free in time or the queue is full, ``NotConnected`` or
         ``ConnectTimeout`` when none can be made.
         """
         room = self._has_room()
         if not room and self._queued - len(self._dialling) >= self._longest_queue:
-            raise UpstreamBusy(f"too many requests wait for a connection to {self.name}")
+            self._make_room(client)
         waiter: Waiter = self._loop.create_future()
-        (self._choosy if fresh else self._waiting)[waiter] = None
+        (self._choosy if fresh else self._waiting).join(waiter, client and client[0])
         self._patience = patience.connect
         attempt = self._attempt(patience.connect) if room else None
         try:
@@ -109,7 +112,7 @@ class Pool(Keeper):
             del outcome
 
     def release(self, connection: Connection) -> None:
-        """Give back a connection: to who has waited longest, or it becomes idle."""
+        """Give back a connection: to whose turn it is, or it becomes idle."""
         usable = connection.usable
         waiter = _first(self._waiting) if usable and self._waiting else None
         if waiter is not None:
@@ -172,14 +175,22 @@ class Pool(Keeper):
             raise
 
     def _leave(self, waiter: Waiter, attempt: asyncio.Task[Connection] | None) -> None:
-        self._waiting.pop(waiter, None)
-        self._choosy.pop(waiter, None)
+        self._waiting.leave(waiter)
+        self._choosy.leave(waiter)
         if attempt is not None:
             attempt.cancel()
         if not waiter.cancelled() and waiter.done():
             given = waiter.result()
             if isinstance(given, Connection):
                 self.release(given)
+
+    def _make_room(self, client: Peer | None) -> None:
+        busy = UpstreamBusy(f"too many requests wait for a connection to {self.name}")
+        other = self._waiting.crowded_out(client and client[0])
+        if other is None:
+            raise busy
+        if not other.done():
+            other.set_result(busy)
 
     def _first_waiter(self) -> Waiter | None:
         return _first(self._choosy) or _first(self._waiting)
@@ -256,11 +267,9 @@ class Pool(Keeper):
             connection.close()
 
 
-def _first(queue: dict[Waiter, None]) -> Waiter | None:
-    """Who has waited longest, and waits no more herewith."""
-    while queue:
-        waiter = next(iter(queue))
-        del queue[waiter]
+def _first(queue: Turns[Waiter]) -> Waiter | None:
+    """Whose turn it is, and waits no more herewith."""
+    while (waiter := queue.next()) is not None:
         if not waiter.done():
             return waiter
     return None

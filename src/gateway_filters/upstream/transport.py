@@ -24,6 +24,9 @@ class Clocks:
     idle: float = 300.0
 
 
+Peer = tuple[str, int]
+"""Address and port."""
+
 Take = Callable[[bytes], Awaitable[None]]
 """Takes a piece of a body. What it gives is ``SENT`` where nothing is left to await; then it may be called anywhere."""
 
@@ -35,11 +38,12 @@ class OutgoingRequest:
     """A request as it leaves: text method, exact target, header pairs with Host and framing, body or None.
 
     A body that is all there is bytes; another one comes in pieces. ``framing`` says what the headers say of it,
-    ``repeat`` whether the request may be sent again over another connection where that is safe. A plain class:
-    one is built for each request.
+    ``repeat`` whether the request may be sent again over another connection where that is safe. ``client`` is the
+    address that it came from: where requests wait for connections, addresses take turns. A plain class: one is built
+    for each request.
     """
 
-    __slots__ = ("body", "framing", "headers", "method", "repeat", "target")
+    __slots__ = ("body", "client", "framing", "headers", "method", "repeat", "target")
 
     framing: Framing
 
@@ -51,6 +55,7 @@ class OutgoingRequest:
         body: AsyncIterator[bytes] | bytes | None,
         framing: Framing = None,
         repeat: bool = True,  # noqa: FBT001, FBT002 - built for each request: a name costs time
+        client: Peer | None = None,
     ) -> None:
         self.method = method
         self.target = target
@@ -58,6 +63,7 @@ class OutgoingRequest:
         self.body = body
         self.framing = framing
         self.repeat = repeat
+        self.client = client
 
     def trailers(self) -> Headers:
         """The fields to send behind the body, once that is complete; none where the client sends none."""

@@ -2,7 +2,7 @@
 
 Facts
 - Where one has room, the stream goes there, to the one used last, so that the surplus grows old and expires.
-- Where none has, requests wait in one queue, first come first served, and as many connections are made as are
+- Where none has, requests wait in one queue, in which clients take turns, and as many connections are made as are
   needed for all of them, by what the last one had room for.
 - A stream that somebody is given is promised to him: nobody else can take it before he begins.
 """
@@ -15,6 +15,8 @@ from gateway_filters.upstream.clocks import NEVER, Patience
 from gateway_filters.upstream.http2.connection import Connection, Keeper
 from gateway_filters.upstream.http2.engine import STREAMS
 from gateway_filters.upstream.pool import readable
+from gateway_filters.upstream.transport import Peer
+from gateway_filters.upstream.turns import Turns
 
 Dial = Callable[[Connection, float], Awaitable[None]]
 Waiter = asyncio.Future[Connection | BaseException]
@@ -43,7 +45,7 @@ class Pool(Keeper):
         self._roomy: dict[Connection, None] = {}
         self._idle: dict[Connection, float] = {}
         self._dialling: set[asyncio.Task[Connection]] = set()
-        self._waiting: dict[Waiter, None] = {}
+        self._waiting = Turns[Waiter]()
         self._departing: set[Connection] = set()
         self._empty: asyncio.Future[None] | None = None
         self._streams = STREAMS
@@ -77,16 +79,16 @@ class Pool(Keeper):
             return connection
         return None
 
-    async def wait(self, patience: Patience) -> Connection:
-        """The next connection that has room and has promised a stream.
+    async def wait(self, patience: Patience, client: Peer | None = None) -> Connection:
+        """The next connection that has room and has promised a stream; ``client`` is as for HTTP/1.1.
 
         Raises ``UpstreamBusy`` when none has in time or the queue is full; ``NotConnected``, ``ConnectTimeout`` or
         ``UpstreamMalformed`` when none can be made.
         """
         if not self._may_dial() and not self._dialling and len(self._waiting) >= self._longest_queue:
-            raise UpstreamBusy(f"too many requests wait for a stream to {self.name}")
+            self._make_room(client)
         waiter: Waiter = self._loop.create_future()
-        self._waiting[waiter] = None
+        self._waiting.join(waiter, client and client[0])
         self._patience = patience.connect
         self._dial_for_waiters()
         longest = max(patience.pool, patience.connect)
@@ -182,7 +184,7 @@ class Pool(Keeper):
             raise
 
     def _leave(self, waiter: Waiter) -> None:
-        self._waiting.pop(waiter, None)
+        self._waiting.leave(waiter)
         if not self._waiting:
             for attempt in self._dialling:
                 attempt.cancel()
@@ -191,10 +193,16 @@ class Pool(Keeper):
             if isinstance(given, Connection):
                 given.unpromise()
 
+    def _make_room(self, client: Peer | None) -> None:
+        busy = UpstreamBusy(f"too many requests wait for a stream to {self.name}")
+        other = self._waiting.crowded_out(client and client[0])
+        if other is None:
+            raise busy
+        if not other.done():
+            other.set_result(busy)
+
     def _first_waiter(self) -> Waiter | None:
-        while self._waiting:
-            waiter = next(iter(self._waiting))
-            del self._waiting[waiter]
+        while (waiter := self._waiting.next()) is not None:
             if not waiter.done():
                 return waiter
         return None

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +21,7 @@ from gateway_filters.upstream.http2.pool import Pool
 from gateway_filters.upstream.http2.request_fields import body_length, request_fields, trailer_fields
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.repetitions import Repetitions
-from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Transport
+from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Peer, Transport
 
 _log = logging.getLogger("gateway_filters")
 
@@ -78,8 +78,9 @@ class Http2Transport(Transport):
         made = self._place(await self._dialler.places() if self._resolves else ())
         self._repetitions.begun += 1
         exchange = Exchange(self._name, made.sweep, patience, outbox, bodiless=request.method == "HEAD")
+        connect = partial(self._connection, made.pool, patience, request.client)
         try:
-            exchange.begin(await self._connection(made.pool, patience), fields)
+            exchange.begin(await connect(), fields)
             if pieces is not None:
                 exchange.feed(pieces, partial(trailer_fields, request))
             try:
@@ -87,7 +88,7 @@ class Http2Transport(Transport):
             except (Unprocessed, StaleConnection) as error:
                 if not _repeatable(request, error) or not exchange.rewind() or not self._affordable(error):
                     raise
-            return await self._again(exchange, made.pool, fields, fed=pieces is not None)
+            return await _again(exchange, connect, fields, fed=pieces is not None)
         except BaseException:
             exchange.abandon()
             raise
@@ -106,21 +107,10 @@ class Http2Transport(Transport):
             _log.info("a request is not sent again, since too many others were: %s", error)
         return granted
 
-    async def _again(self, exchange: Exchange, pool: Pool, fields: list[HeaderTuple], *, fed: bool) -> Exchange:
-        try:
-            connection = await self._connection(pool, exchange.patience)
-        except NotConnected as error:
-            if fed:  # who tries another place would send what is left of the body
-                kind = UpstreamTimeout if isinstance(error, UpstreamTimeout) else UpstreamUnreachable
-                raise kind(str(error)) from error
-            raise
-        exchange.begin(connection, fields)
-        return await exchange.answered()
-
-    async def _connection(self, pool: Pool, patience: Patience) -> Connection:
+    async def _connection(self, pool: Pool, patience: Patience, client: Peer | None) -> Connection:
         # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.
         for _ in range(_TRIES):
-            connection = pool.take() or await pool.wait(patience)
+            connection = pool.take() or await pool.wait(patience, client)
             if connection.usable:
                 return connection
             connection.unpromise()
@@ -148,6 +138,20 @@ class _Made:
     sweep: Sweep
     places: Places
     pool: Pool
+
+
+async def _again(
+    exchange: Exchange, connect: Callable[[], Awaitable[Connection]], fields: list[HeaderTuple], *, fed: bool
+) -> Exchange:
+    try:
+        connection = await connect()
+    except NotConnected as error:
+        if fed:  # who tries another place would send what is left of the body
+            kind = UpstreamTimeout if isinstance(error, UpstreamTimeout) else UpstreamUnreachable
+            raise kind(str(error)) from error
+        raise
+    exchange.begin(connection, fields)
+    return await exchange.answered()
 
 
 def _outbox(request: OutgoingRequest) -> tuple[Outbox, AsyncIterator[bytes] | None]:

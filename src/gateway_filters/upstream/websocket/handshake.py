@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from gateway_filters.errors import UpstreamMalformed
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, Headers, values
-from gateway_filters.upstream.transport import OutgoingRequest
+from gateway_filters.upstream.transport import OutgoingRequest, Peer
 
 _SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _OF_ONE_HOP = HOP_BY_HOP | {
@@ -33,14 +33,15 @@ _CREDENTIALS = (b"openai-insecure-api-key.", b"base64url.bearer.authorization.k8
 class Handshake:
     """The handshake for ``head``: ``request`` is to be sent; ``repeat`` as in ``OutgoingRequest``."""
 
-    def __init__(self, head: RequestHead, *, repeat: bool) -> None:
+    def __init__(self, head: RequestHead, *, repeat: bool, client: Peer | None = None) -> None:
         self._key = base64.b64encode(secrets.token_bytes(16))
         host = ((b"host", head.authority),) if head.authority else ()
         kept = tuple(pair for pair in head.headers if pair[0] not in _OF_ONE_HOP)
         if head.injected:
             kept = tuple(_without_credentials(kept))
         self._offered = frozenset(_names(kept))
-        self.request = OutgoingRequest("GET", head.target, (*host, *kept, *self._own()), None, repeat=repeat)
+        headers = (*host, *kept, *self._own())
+        self.request = OutgoingRequest("GET", head.target, headers, None, repeat=repeat, client=client)
 
     def subprotocol(self, answer: Headers) -> str | None:
         """The subprotocol that the headers of a 101 choose, None for none.

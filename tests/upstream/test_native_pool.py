@@ -14,6 +14,7 @@ from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.native import NativeTransport
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
+from gateway_filters.upstream.transport import OutgoingRequest
 
 LONG = Patience(60, 60, 60, 60, 60)
 
@@ -50,6 +51,38 @@ async def test_the_queue_is_fair() -> None:
 
         await asyncio.gather(*(one(number) for number in range(20)))
         assert order == list(range(20))
+
+
+def of(client: str, number: int) -> OutgoingRequest:
+    """A client's request, whose target tells it."""
+    return OutgoingRequest("GET", f"/{client}{number}".encode(), ((b"host", b"a"),), None, None, True, (client, number))
+
+
+async def test_clients_take_turns() -> None:
+    """However many requests one client has there, another one's is next but one; its ports are no other clients."""
+    async with upstream(slow(0.002)) as scripted, client(scripted.port, limit=1) as transport:
+        greedy = [asyncio.create_task(ask(transport, of("greedy", number))) for number in range(20)]
+        await soon(lambda: bool(scripted.heads))
+        others = [asyncio.create_task(ask(transport, of(name, 0))) for name in ("b", "c")]
+        await asyncio.gather(*greedy, *others)
+        targets = [head.split(b" ")[1] for head in scripted.heads]
+        assert max(targets.index(b"/b0"), targets.index(b"/c0")) <= 4
+        assert [each for each in targets if each.startswith(b"/g")] == [b"/greedy%d" % n for n in range(20)]
+
+
+async def test_a_client_that_fills_the_queue_makes_room_for_others() -> None:
+    """Its youngest request is told to come back instead; for itself it makes none."""
+    async with upstream(slow(60)) as scripted, client(scripted.port, limit=1, queue=3) as transport:
+        greedy = [asyncio.create_task(ask(transport, of("greedy", number))) for number in range(4)]
+        await soon(lambda: bool(scripted.heads))
+        with pytest.raises(UpstreamBusy):
+            await asyncio.wait_for(ask(transport, of("greedy", 4)), 1)
+        other = asyncio.create_task(ask(transport, of("b", 0)))
+        with pytest.raises(UpstreamBusy):
+            await asyncio.wait_for(greedy[3], 1)
+        assert not other.done() and "waiting=3" in repr(transport.pool)
+        for task in (*greedy, other):
+            task.cancel()
 
 
 async def test_a_full_pool_is_waited_for_and_no_longer() -> None:

@@ -189,7 +189,7 @@ spec:
 """
 
 
-def backend(name: str, server: NamedServer) -> str:
+def backend(name: str, server: ThreadingHTTPServer) -> str:
     """A Backend for an upstream."""
     return f"""
 apiVersion: gateway.envoyproxy.io/v1alpha1

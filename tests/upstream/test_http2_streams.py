@@ -14,6 +14,7 @@ from scripted import Steps, ask, get, pieces, post, soon, whole
 from gateway_filters import Clocks
 from gateway_filters.errors import UpstreamBusy
 from gateway_filters.upstream.http2.engine import STREAMS, WINDOW
+from gateway_filters.upstream.transport import OutgoingRequest
 
 MEBIBYTE = 1024 * 1024
 
@@ -168,6 +169,34 @@ async def test_who_waits_for_a_stream_is_not_kept_for_ever() -> None:
         go.set()
         assert (await first).status == (await patient).status == 200
         assert [each.value(b":path") for each in upstream.requests] == [b"/first", b"/patient"]
+
+
+async def test_clients_take_turns_at_streams() -> None:
+    """One client's requests do not stand before another's, and make room for it where the queue is full."""
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        peer.greet({SettingCodes.MAX_CONCURRENT_STREAMS: 1})
+        ok(peer, await peer.request())
+        request = await peer.request()
+        await go.wait()
+        ok(peer, request)
+        for _ in range(3):
+            ok(peer, await peer.request())
+
+    def of(client: str, target: bytes) -> OutgoingRequest:
+        return OutgoingRequest("GET", target, ((b"host", b"a"),), None, client=(client, 1))
+
+    async with upstream2(script, greets=False) as upstream, client2(upstream.port, limit=1, queue=3) as transport:
+        await ask(transport, get(b"/before"))
+        asked = [asyncio.create_task(ask(transport, of("a", b"/a%d" % number))) for number in range(4)]
+        await soon(lambda: len(upstream.requests) == 2)
+        asked.append(asyncio.create_task(ask(transport, of("b", b"/b"))))
+        with pytest.raises(UpstreamBusy, match="too many"):
+            await asked.pop(3)
+        go.set()
+        await asyncio.gather(*asked)
+        assert [each.value(b":path") for each in upstream.requests[1:]] == [b"/a0", b"/a1", b"/b", b"/a2"]
 
 
 # Windows of requests

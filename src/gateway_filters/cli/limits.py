@@ -2,26 +2,48 @@
 
 import argparse
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TypeVar, get_args
 
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.http1.limits import Limits
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.sockets import ServerLimits
+from gateway_filters.upstream import Clocks
 
-_Kind = TypeVar("_Kind", Limits, Http2Limits)
+
+@dataclass(frozen=True, slots=True)
+class UpstreamLimits(Clocks):
+    """``Clocks``, and the most connections to each endpoint. Raises ``ConfigurationError`` for one of 0 or less."""
+
+    connections: int | None = None
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"the upstream limit {each.name} of {value} must be above 0")
+
+
+_Kind = TypeVar("_Kind", Limits, Http2Limits, UpstreamLimits)
+
+
+_OPTIONS = (
+    ("http1", "HTTP/1 connections", "body_bytes=10000000"),
+    ("http2", "HTTP/2 connections", "streams=200"),
+    ("upstream", "requests to providers", "first_byte=300"),
+)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """Add ``--http1`` and ``--http2``."""
-    for version, example in (("1", "body_bytes=10000000"), ("2", "streams=200")):
+    """Add ``--http1``, ``--http2`` and ``--upstream``."""
+    for name, whose, example in _OPTIONS:
         parser.add_argument(
-            f"--http{version}",
+            f"--{name}",
             action="append",
             default=[],
             metavar="LIMIT=NUMBER",
-            help=f"a limit of HTTP/{version} connections, such as {example}; may be given again",
+            help=f"a limit of {whose}, such as {example}; may be given again",
         )
 
 
@@ -31,6 +53,11 @@ def limits_of(options: argparse.Namespace) -> ServerLimits:
         changed(Limits, "--http1", options.http1),
         changed(Http2Limits, "--http2", options.http2),
     )
+
+
+def upstream_limits_of(options: argparse.Namespace) -> UpstreamLimits:
+    """The same for the other side."""
+    return changed(UpstreamLimits, "--upstream", options.upstream)
 
 
 def changed(kind: type[_Kind], option: str, given: Iterable[str]) -> _Kind:

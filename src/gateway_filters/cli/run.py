@@ -6,13 +6,12 @@ from pathlib import Path
 from gateway_filters.asgi.dispatch import no_route
 from gateway_filters.cli import log
 from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
-from gateway_filters.cli.limits import add_limits, limits_of
+from gateway_filters.cli.limits import add_limits, limits_of, upstream_limits_of
 from gateway_filters.doors import Doors
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.status_file import StatusFile
 from gateway_filters.runner import Runner, run
 from gateway_filters.serving import Reached, Serving
-from gateway_filters.upstream import Clocks
 
 
 def register(commands: Commands) -> None:
@@ -51,7 +50,8 @@ def execute(options: argparse.Namespace) -> int:
         forwarded=options.forward_header,
         allow_unauthenticated=options.allow_unauthenticated,
     )
-    serving = Serving(Reached(None, None, Clocks(), deny_private=options.deny_private), no_route)
+    limits = upstream_limits_of(options)
+    serving = Serving(Reached(None, None, limits, limits.connections, deny_private=options.deny_private), no_route)
     status = StatusFile(options.status, options.paths) if options.status else None
     doors = Doors(serving, limits_of(options), drain=options.drain)
     return run(Runner(options.paths, controller, serving, doors, status))

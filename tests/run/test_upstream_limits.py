@@ -1,0 +1,141 @@
+"""``gateway-filters run --upstream LIMIT=NUMBER``: what is waited for, and whose turn it is (T47, F10, F13)."""
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from gateway_filters.cli.limits import UpstreamLimits, changed
+from gateway_filters.upstream import Clocks
+from run.gateway_run import NamedServer, backend, documents, free_port, gateway, get, route, running, upstream
+
+
+def test_the_first_byte_is_waited_for_so_long(folder: Path, one: NamedServer) -> None:
+    """504, and the next request is none the worse."""
+    port = free_port()
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder, "--upstream", "first_byte=0.3") as process:
+        assert get(port, "/slow")[0] == 504
+        assert get(port, "/") == (200, "one")
+        assert process.stop()[0] == 0
+
+
+def test_an_endpoint_has_so_many_connections(folder: Path) -> None:
+    """Who finds none free waits as long as connecting may take, and is then told to come back."""
+    port = free_port()
+    with upstream("one") as one:
+        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+        with running(folder, "--upstream", "connections=1", "--upstream", "connect=0.3") as process:
+            slow = socket.create_connection(("127.0.0.1", port), 10)
+            slow.sendall(b"GET /slow HTTP/1.1\r\nHost: gateway\r\n\r\n")
+            assert one.waiting.wait(10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection.request("GET", "/", headers={"Host": "gateway"})
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+            one.release.set()
+            assert slow.recv(4096).startswith(b"HTTP/1.1 200 ")
+            slow.close()
+            connection.close()
+            assert process.stop()[0] == 0
+
+
+class _Noting(BaseHTTPRequestHandler):
+    """Notes the order of requests, and answers none before it may."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        server = self.server
+        assert isinstance(server, _Order)
+        server.targets.append(self.path)
+        server.go.wait(30)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        del format, args
+
+
+class _Order(ThreadingHTTPServer):
+    """An upstream that answers nothing until it may ``go``."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Noting)
+        self.name = "order"
+        self.targets: list[str] = []
+        self.go = threading.Event()
+
+
+def test_addresses_take_turns(folder: Path) -> None:
+    """Two hundred requests of one address do not stand before one of each of ten others, who came last."""
+    port = free_port()
+    server = _Order()
+    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    serving.start()
+    text = documents(gateway(port), route("r", "/", "b"), backend("b", server))
+    (folder / "all.yaml").write_text(text)
+    with ExitStack() as stack, running(folder, "--upstream", "connections=2", "--upstream", "connect=20") as process:
+
+        def ask(address: str, target: str) -> socket.socket:
+            client = socket.create_connection(("127.0.0.1", port), 10, (address, 0))
+            client.sendall(f"GET {target} HTTP/1.1\r\nHost: gateway\r\n\r\n".encode())
+            return stack.enter_context(client)
+
+        clients = [ask("127.0.0.2", f"/greedy/{number}") for number in range(200)]
+        _soon(lambda: len(server.targets) == 2)
+        clients += [ask(f"127.0.0.{number}", f"/other/{number}") for number in range(3, 13)]
+        time.sleep(0.3)  # nobody but the gateway knows that they stand in its queue
+        server.go.set()
+        assert all(client.recv(4096).startswith(b"HTTP/1.1 200 ") for client in clients)
+        others = [place for place, target in enumerate(server.targets) if target.startswith("/other/")]
+        assert len(others) == 10 and max(others) < 30, server.targets
+        stack.close()
+        assert process.stop()[0] == 0
+    server.shutdown()
+    serving.join()
+    server.server_close()
+
+
+def _soon(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+WRONG = [
+    pytest.param("first=7", "--upstream first=7: the limits are connect, first_byte, idle, connections", id="no limit"),
+    pytest.param("connections=1.5", "--upstream connections=1.5: '1.5' is no number for connections", id="half of one"),
+    pytest.param("idle=0", "the upstream limit idle of 0.0 must be above 0", id="a limit that cannot work"),
+]
+
+
+@pytest.mark.parametrize(("limit", "message"), WRONG)
+def test_what_is_no_limit(tmp_path: Path, limit: str, message: str) -> None:
+    """One sentence, and nothing is served."""
+    with running(tmp_path, "--upstream", limit) as process:
+        code, said = process.ended()
+    assert (code, said.startswith(message)) == (2, True), said
+
+
+def test_each_can_be_given() -> None:
+    """And nothing given is nothing changed."""
+    given = changed(UpstreamLimits, "--upstream", ["connect=1", "first_byte=2", "idle=3", "connections=4"])
+    assert (given.connect, given.first_byte, given.idle, given.connections) == (1, 2, 3, 4)
+    none = changed(UpstreamLimits, "--upstream", [])
+    assert (none.connect, none.first_byte, none.idle, none.connections) == (*_values(Clocks()), None)
+
+
+def _values(clocks: Clocks) -> tuple[float, float, float]:
+    return clocks.connect, clocks.first_byte, clocks.idle

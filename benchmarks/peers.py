@@ -64,7 +64,8 @@ def _ours(setting: Setting, port: int, folder: Path) -> Start:
 
 
 def _ours_run(setting: Setting, port: int, folder: Path) -> Start:
-    return Start([sys.executable, "-m", "gateway_filters", "run", str(write_manifests(setting, port, folder))])
+    manifests = str(write_manifests(setting, port, folder))
+    return Start([sys.executable, "-m", "gateway_filters", "run", manifests, "--pre-drain", "0"])
 
 
 def _hello(_setting: Setting, port: int, _folder: Path) -> Start:

@@ -25,6 +25,7 @@ FLOORS = {
     "steps": 3,
     "assembly": 4,
     "lenient_tls": 4,
+    "readiness": 4,
     "serving": 5,
     "explanation": 5,
     "frontend_tls": 5,
@@ -35,6 +36,7 @@ FLOORS = {
     "watching": 7,
     "sockets": 8,
     "doors": 9,
+    "reporter": 9,
     "gateway": 6,
     "runner": 10,
     "cli": 11,
@@ -60,7 +62,7 @@ LIBRARIES = {
     "re2": {"message"},
     "starlette": {
         *("filters", "asgi", "upstream", "assembly", "serving", "gateway"),
-        *("http1", "http2", "negotiation", "sockets"),
+        *("http1", "http2", "negotiation", "readiness", "sockets"),
     },
 }
 

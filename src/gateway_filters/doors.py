@@ -26,6 +26,7 @@ class Doors:
         self._shown: dict[Socket, list[Listener]] = {}
         self._kept: dict[Socket, socket.socket] = {}
         self._closing: set[asyncio.Task[bool]] = set()
+        self._ending = False
 
     @property
     def urls(self) -> list[str]:
@@ -61,6 +62,12 @@ class Doors:
                 continue
         return set(self._kept)
 
+    def announce_end(self) -> None:
+        """Go on as before, but let clients know that it will not be for long."""
+        self._ending = True
+        for door in self._open.values():
+            door.announce_end()
+
     async def close(self) -> bool:
         """Close all doors once their requests have been answered; gives whether all have been."""
         for door in self._open.values():
@@ -72,7 +79,10 @@ class Doors:
         if door is None:
             tls = FrontendTLS(listeners) if listeners[0].protocol == "HTTPS" else None
             bound = self._kept.pop(place, None) or bind(place)
-            self._open[place] = await open_door(bound, self._serving.at(place), tls, self._limits, drain=self._drain)
+            door = await open_door(bound, self._serving.at(place), tls, self._limits, drain=self._drain)
+            self._open[place] = door
+            if self._ending:
+                door.announce_end()
         elif door.tls is not None and not _same(listeners, self._shown[place]):
             door.show(listeners)
         self._shown[place] = listeners

@@ -16,9 +16,10 @@ from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api.collector import collector_brief, collector_paused, collector_rare
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.load import Translation
-from gateway_filters.gateway_api.status_file import StatusFile
 from gateway_filters.gateway_api.translation import Problem
-from gateway_filters.routing import Socket, by_socket
+from gateway_filters.readiness import Trouble
+from gateway_filters.reporter import Reporter
+from gateway_filters.routing import Socket, by_socket, place_of
 from gateway_filters.serving import Serving, Snapshot
 from gateway_filters.watchdog import Watchdog
 from gateway_filters.watching import changes
@@ -27,7 +28,6 @@ _log = logging.getLogger("gateway_filters.run")
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 _RETRY_SECONDS = 1.0
-_LOOK_SECONDS = 1.0
 # How long a request may have to wait for a thread that loads, each time: 5 ms by default.
 _TURN_SECONDS = 0.0005
 
@@ -35,7 +35,8 @@ _TURN_SECONDS = 0.0005
 class Runner:
     """Serves what ``controller`` makes of the manifests in ``paths``, at ``doors``, and follows their changes.
 
-    ``status`` is a file for the objects with their status.
+    ``reporter`` tells how it goes. After SIGTERM all is served on for ``pre_drain`` seconds, so that whoever
+    sends clients here has seen that this process is not ready any more.
     """
 
     def __init__(
@@ -44,15 +45,17 @@ class Runner:
         controller: Controller,
         serving: Serving,
         doors: Doors,
-        status: StatusFile | None = None,
+        reporter: Reporter,
+        *,
+        pre_drain: float,
     ) -> None:
         self._paths = paths
         self._controller = controller
         self._serving = serving
         self._doors = doors
-        self._status = status
+        self._reporter = reporter
+        self._pre_drain = pre_drain
         self._loading = asyncio.Lock()
-        self._news = asyncio.Event()
         self._asked = asyncio.Event()
         self._translation: Translation | None = None
         self._taken: dict[Socket, str] = {}
@@ -64,28 +67,38 @@ class Runner:
         Gives whether all requests had their answers in the end. Raises ``ConfigurationError`` when the first load
         fails or a socket cannot be opened.
         """
-        stop = _stop_event()
+        end = _asked_to_end()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._asked.set)
-        tasks = {asyncio.create_task(each) for each in (stop.wait(), self._follow(ready))}
+        await self._reporter.open()
+        following = asyncio.create_task(self._follow(ready))
         watchdog = Watchdog()
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            await asyncio.wait((end, following), return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+            await self._announce_end(end.result())
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            following.cancel()
+            await asyncio.wait((following,))
             answered = await self._doors.close()
             await self._serving.aclose()
+            await self._reporter.close()
             watchdog.close()
         return answered
+
+    async def _announce_end(self, asked: signal.Signals) -> None:
+        """Serve on for a while, unless it was a person who asked: nobody is sent to where they try something."""
+        self._reporter.readiness.end()
+        if asked == signal.SIGTERM and self._doors.urls and self._pre_drain:
+            _log.info("served on for %g s, for whoever has not seen it yet", self._pre_drain)
+            self._doors.announce_end()
+            await asyncio.sleep(self._pre_drain)
 
     async def _follow(self, ready: Callable[[str], None]) -> None:
         beside: list[asyncio.Task[None]] = []
         try:
             # Watching begins before the first load, so that no change after it is missed.
-            async for _ in changes(self._paths):
+            async for _ in changes(self._paths, self._watching):
                 if beside:
                     await self._reload()
                     continue
@@ -96,7 +109,7 @@ class Runner:
                     _log.warning("no listener is served: no Gateway has one that is programmed")
                 ready(" ".join(("ready", *self._doors.urls)))
                 beside.extend(
-                    asyncio.create_task(each) for each in (self._retry(), self._tell(), self._look(), self._obey())
+                    asyncio.create_task(each) for each in (self._retry(), self._reporter.follow(), self._obey())
                 )
         finally:
             for task in beside:
@@ -113,7 +126,7 @@ class Runner:
 
     async def _reload(self) -> None:
         """Serve what the files say now, or go on as before and say why, once."""
-        failure = ""
+        failure, troubles = "", [Trouble("ReloadFailed")]
         try:
             changed = await self._load()
         except ConfigurationError as error:
@@ -123,9 +136,11 @@ class Runner:
         except Exception:  # noqa: BLE001 - whatever it is, revocations to come must not go unseen
             _log.exception("reloading failed; what was served before is served on")
         else:
+            troubles = []
             if changed or self._failure:
                 _log.info("reloaded")
         self._failure = failure
+        self._reporter.readiness.note("reloading", *troubles)
 
     async def _load(self) -> bool:
         """Serve what the files say now; gives whether that is another thing than before.
@@ -159,7 +174,9 @@ class Runner:
         missed = translation.sockets - by_socket(translation.listeners).keys()
         self._taken = {place: why for place, why in self._taken.items() if place in missed} | refused
         self._translation = translation
-        self._news.set()
+        taken = (Trouble("PortUnavailable", "Socket", place_of(place)) for place in self._taken)
+        self._reporter.readiness.note("sockets", *taken)
+        self._reporter.loaded(translation, serving=bool(self._doors.urls))
         await asyncio.to_thread(let_go)
 
     async def _retry(self) -> None:
@@ -171,22 +188,8 @@ class Runner:
                 self._taken = {place: why for place, why in self._taken.items() if place not in freed}
                 await self._reload()
 
-    async def _tell(self) -> None:
-        """Write the status after each load, the last one if there have been several."""
-        while self._status is not None:
-            await self._news.wait()
-            self._news.clear()
-            assert self._translation is not None
-            failure = await asyncio.to_thread(self._status.write, self._translation)
-            if failure:
-                _log.error("%s; everything is served on", failure)
-
-    async def _look(self) -> None:
-        """Have the status written when credentials stand in another way, which no manifest tells of."""
-        while self._status is not None:
-            await asyncio.sleep(_LOOK_SECONDS)
-            if await asyncio.to_thread(self._status.outdated):
-                self._news.set()
+    def _watching(self, *, works: bool) -> None:
+        self._reporter.readiness.note("watching", *(() if works else (Trouble("FilesUnwatched"),)))
 
 
 def run(runner: Runner) -> int:
@@ -215,17 +218,19 @@ def _print(line: str) -> None:
     sys.stdout.flush()
 
 
-def _stop_event() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one ends the process as if nobody had asked for the first."""
-    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+def _asked_to_end() -> asyncio.Future[signal.Signals]:
+    """The first SIGTERM or SIGINT; a second one ends the process as if nobody had asked for the first."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[signal.Signals] = loop.create_future()
 
-    def ask() -> None:
+    def ask(by: signal.Signals) -> None:
         for number in _ENDING:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
-        _log.info("ending; a second signal ends it at once")
-        stop.set()
+        if not asked.done():
+            _log.info("ending; a second signal ends it at once")
+            asked.set_result(by)
 
     for number in _ENDING:
-        loop.add_signal_handler(number, ask)
-    return stop
+        loop.add_signal_handler(number, ask, number)
+    return asked

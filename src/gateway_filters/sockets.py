@@ -16,7 +16,7 @@ from gateway_filters.http1.limits import Limits
 from gateway_filters.http1.watch import Watch
 from gateway_filters.http2 import Http2Limits
 from gateway_filters.negotiation import Negotiation
-from gateway_filters.routing import Listener
+from gateway_filters.routing import Listener, Socket, place_of
 from gateway_filters.upstream import WebSocketLimits
 
 if TYPE_CHECKING:
@@ -40,11 +40,12 @@ class TakenError(ConfigurationError):
 class Door:
     """A socket that is served."""
 
-    def __init__(self, bound: socket.socket, server: "Server", url: str, tls: FrontendTLS | None) -> None:
+    def __init__(self, bound: socket.socket, server: "Server", url: str, tls: FrontendTLS | None, watch: Watch) -> None:
         self.url = url
         self.tls = tls
         self._bound = bound
         self._server = server
+        self._watch = watch
         self._task = asyncio.create_task(self._serve())
 
     def show(self, listeners: Sequence[Listener]) -> None:
@@ -55,6 +56,18 @@ class Door:
         if self.tls is not None and self.tls.show(listeners):
             for connection in tuple(self._server.server_state.connections):
                 connection.shutdown()
+
+    def announce_end(self) -> None:
+        """Go on as before, but have clients of HTTP/1.1 make another connection for each request.
+
+        Those of HTTP/2 lose nothing when they are told late, and would only come back to this door.
+        """
+        from gateway_filters.http1.protocol import GatewayProtocol  # noqa: PLC0415 - needs the extra
+
+        self._watch.ending = True
+        for connection in tuple(self._server.server_state.connections):
+            if isinstance(connection, GatewayProtocol):
+                connection.announce_end()
 
     def stop(self) -> None:
         """Accept no more connections, at once."""
@@ -90,10 +103,8 @@ async def open_door(
     server = _server(app, limits, watch, drain)
     server.servers = [await _listen(server, bound, tls, watch)]
     server.started = True
-    address, port = bound.getsockname()[:2]
-    host = f"[{address}]" if ":" in address else address
     scheme = "http" if tls is None else "https"
-    return Door(bound, server, f"{scheme}://{host}:{port}", tls)
+    return Door(bound, server, f"{scheme}://{place_of(bound.getsockname()[:2])}", tls, watch)
 
 
 async def _listen(
@@ -109,7 +120,7 @@ async def _listen(
     return cast("asyncio.base_events.Server", arrivals)
 
 
-def bind(place: tuple[str, int]) -> socket.socket:
+def bind(place: Socket) -> socket.socket:
     """A socket that listens at ``place`` (address and port); raises ``TakenError`` when it cannot be had."""
     address, port = place
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -155,4 +166,4 @@ def _server(app: ASGIApp, limits: ServerLimits, watch: Watch, drain: int) -> "Se
     config.load()
     server = Server(config)
     server.lifespan = config.lifespan_class(config)
-    return server
+    return server, watch

@@ -44,6 +44,14 @@ class Watcher(Protocol):
         ...
 
 
+class Told(Protocol):
+    """Whoever wants to know how watching goes."""
+
+    def __call__(self, *, works: bool) -> None:
+        """Watching works, or changes are looked for every second instead."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """What leads to some paths: ``folders`` to watch, ``names`` in them that count, and ``open`` ones of any content.
@@ -100,10 +108,15 @@ def _links(folder: Path) -> list[Path]:
         return []
 
 
-async def changes(paths: Sequence[str | os.PathLike[str]]) -> AsyncIterator[None]:
+def _nobody(*, works: bool) -> None:
+    del works
+
+
+async def changes(paths: Sequence[str | os.PathLike[str]], tell: Told = _nobody) -> AsyncIterator[None]:
     """Yields when watching has begun, and then whenever what is read may have changed: once for a burst of changes.
 
-    Without watches it yields every second, and says so once. Raises ``ConfigurationError`` without watchfiles.
+    Without watches it yields every second, and says so once. ``tell`` hears when that begins, and when a watch has held
+    again. Raises ``ConfigurationError`` without watchfiles.
     """
     told = False
     while True:
@@ -116,6 +129,7 @@ async def changes(paths: Sequence[str | os.PathLike[str]]) -> AsyncIterator[None
             if not told:
                 _log.warning("files cannot be watched (%s): changes are looked for every second", error)
             told = True
+            tell(works=False)
             yield
             await asyncio.sleep(_LOOK_WITHOUT_WATCHES)
             continue
@@ -123,8 +137,10 @@ async def changes(paths: Sequence[str | os.PathLike[str]]) -> AsyncIterator[None
         yield
         try:
             await _burst(watcher, way)
+            tell(works=True)
         except Exception:  # noqa: BLE001 - whatever it is, changes to come must not go unseen
             _log.exception("watching files failed; it begins again")
+            tell(works=False)
             await asyncio.sleep(_LOOK_WITHOUT_WATCHES)
         finally:
             watcher.close()

@@ -32,7 +32,7 @@ class GatewayProcess:
         self._status = folder / "status.yaml"
         self._stdout = folder / "stdout"
         self._stderr = folder / "stderr"
-        arguments = [str(self._manifests), "--status", str(self._status), "--host", host]
+        arguments = [str(self._manifests), "--status", str(self._status), "--host", host, "--pre-drain", "0"]
         self._command = [sys.executable, "-m", "gateway_filters", "run", *arguments]
 
     def write(self, name: str, manifests: Sequence[Manifest]) -> None:

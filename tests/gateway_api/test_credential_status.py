@@ -11,6 +11,7 @@ import yaml
 
 from gateway_api.manifests import ALL, ROUTE, SECRET, changed
 from gateway_filters.gateway_api.controller import Controller
+from gateway_filters.gateway_api.credential_status import CredentialStatus, Remembered
 from gateway_filters.gateway_api.load import translate_files
 from gateway_filters.gateway_api.status_file import StatusFile, all_shown
 from gateway_filters.message.secret import Secret, rfc3339
@@ -83,40 +84,48 @@ def test_a_mounted_secret_has_the_age_of_its_file(tmp_path: Path) -> None:
     mounted.write_text("Bearer sk-one")
     os.utime(mounted, (1_700_000_000, 1_700_000_000))
     translation = translate_files([folder], DirectorySecrets(tmp_path / "s"))
-    status = StatusFile(tmp_path / "status.yaml")
+    status, credentials = StatusFile(tmp_path / "status.yaml"), CredentialStatus(translation.listeners, Remembered())
 
     def said() -> dict[str, Any]:
-        assert status.write(translation) is None
-        assert not status.outdated()
+        credentials.look()
+        assert status.write(translation, credentials) is None
         return condition(list(yaml.safe_load_all((tmp_path / "status.yaml").read_text())))
 
     first = said()
     shown = Secret("Bearer sk-one").fingerprint
     assert first["message"] == f"Authorization: fingerprint {shown}, since 2023-11-14T22:13:20Z"
     assert first["lastTransitionTime"] == "2023-11-14T22:13:20Z"
+    stand = credentials.look()
+    assert stand == ((shown, ""),)
     mounted.write_text("Bearer sk-two")
     os.utime(mounted, (1_700_000_100, 1_700_000_100))
-    assert status.outdated()
+    assert credentials.look() != stand
     second = said()
     assert second["message"].endswith(f"{Secret('Bearer sk-two').fingerprint}, since 2023-11-14T22:15:00Z")
     # The condition is as it was, so the time of its last change is (Kubernetes, Condition).
     assert second["lastTransitionTime"] == first["lastTransitionTime"]
+    assert list(credentials.troubles()) == []
     mounted.unlink()
-    assert status.outdated()
     assert said()["status"] == "False"
+    assert list(credentials.troubles()) == [("default/bailian-route", "SecretUnavailable")]
+    (sentence,) = credentials.missing()
+    gone = f"secret file {mounted} cannot be read: No such file or directory"
+    assert sentence == f"HTTPRoute default/bailian-route has no credential: {gone}"
 
 
 def test_a_secret_among_the_manifests_is_as_old_as_it_is_known(tmp_path: Path) -> None:
     """Whoever looks again and again knows since when; a later load with the same key does not make it younger."""
     folder, file = tmp_path / "m", tmp_path / "status.yaml"
     folder.mkdir()
-    controller, status = Controller([folder]), StatusFile(file)
+    controller, status, remembered = Controller([folder]), StatusFile(file), Remembered()
 
     def said(text: str) -> str:
         (folder / "all.yaml").write_text(text)
         translation = controller.look({})
         assert translation is not None
-        status.write(translation)
+        credentials = CredentialStatus(translation.listeners, remembered)
+        credentials.look()
+        status.write(translation, credentials)
         message: str = condition(list(yaml.safe_load_all(file.read_text())))["message"]
         return message
 

@@ -12,6 +12,7 @@ import yaml
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.gateway_api import status_file
 from gateway_filters.gateway_api.controller import Controller
+from gateway_filters.gateway_api.credential_status import CredentialStatus
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.status_file import StatusFile
 
@@ -31,6 +32,8 @@ kind: HTTPRoute
 metadata: {name: two}
 spec: {parentRefs: [{name: g}]}
 """
+
+NO_CREDENTIALS = CredentialStatus(())
 
 
 class Files:
@@ -59,7 +62,7 @@ def test_only_what_has_changed_is_written_anew(files: Files, tmp_path: Path, mon
     """Writing out ten thousand objects takes seconds; the file is the same as if all were."""
     file = tmp_path / "status.yaml"
     status = StatusFile(file)
-    assert status.write(files.meaning(MANIFESTS)) is None
+    assert status.write(files.meaning(MANIFESTS), NO_CREDENTIALS) is None
     written: list[str] = []
     as_yaml = status_file.as_yaml
 
@@ -69,9 +72,9 @@ def test_only_what_has_changed_is_written_anew(files: Files, tmp_path: Path, mon
 
     monkeypatch.setattr(status_file, "as_yaml", counting)
     changed = files.meaning(MANIFESTS.replace("{name: two}\nspec: {", "{name: two}\nspec: {hostnames: [a.b], "))
-    assert status.write(changed) is None
+    assert status.write(changed, NO_CREDENTIALS) is None
     assert written == ["two"]
-    StatusFile(tmp_path / "whole.yaml").write(changed)
+    StatusFile(tmp_path / "whole.yaml").write(changed, NO_CREDENTIALS)
     assert file.read_text() == (tmp_path / "whole.yaml").read_text()
     generations = {
         each["metadata"]["name"]: each["metadata"]["generation"] for each in yaml.safe_load_all(file.read_text())
@@ -125,9 +128,9 @@ def test_what_cannot_be_written_is_told_once(
     status, translation = StatusFile(file), files.meaning(MANIFESTS)
     for _ in range(2):
         with broken(file):
-            assert status.write(translation) == f"cannot write the status to {file}: {why}"
-            assert status.write(translation) is None
-        assert status.write(translation) is None
+            assert status.write(translation, NO_CREDENTIALS) == f"cannot write the status to {file}: {why}"
+            assert status.write(translation, NO_CREDENTIALS) is None
+        assert status.write(translation, NO_CREDENTIALS) is None
         assert len(list(yaml.safe_load_all(file.read_text()))) == 3
     assert [each.name for each in file.parent.iterdir()] == ["status.yaml"]
 
@@ -136,10 +139,10 @@ def test_a_file_that_cannot_be_written_stays_as_it_was(files: Files, tmp_path: P
     """A reader never sees half of it."""
     file = tmp_path / "status.yaml"
     status = StatusFile(file)
-    status.write(files.meaning(MANIFESTS))
+    status.write(files.meaning(MANIFESTS), NO_CREDENTIALS)
     before, changed = file.read_text(), files.meaning(MANIFESTS.replace("name: two", "name: three"))
     with full_disk(file):
-        assert status.write(changed)
+        assert status.write(changed, NO_CREDENTIALS)
     assert file.read_text() == before
 
 
@@ -148,7 +151,7 @@ def test_what_a_link_leads_to_is_written(files: Files, tmp_path: Path) -> None:
     (tmp_path / "far").mkdir()
     link = tmp_path / "status.yaml"
     link.symlink_to("far/status.yaml")
-    StatusFile(link).write(files.meaning(MANIFESTS))
+    StatusFile(link).write(files.meaning(MANIFESTS), NO_CREDENTIALS)
     assert link.is_symlink()
     assert (tmp_path / "far/status.yaml").read_text().startswith("---")
 

@@ -84,7 +84,8 @@ class RunningGateway:
     def __init__(self, *arguments: str, before: Sequence[str] = ()) -> None:
         # What it has to say at DEBUG is for nobody but the canary.
         self._talk = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115 - closed when the process has ended
-        command = [*before, sys.executable, str(Path(__file__).with_name("talkative.py")), "run", *arguments]
+        talkative = str(Path(__file__).with_name("talkative.py"))
+        command = [*before, sys.executable, talkative, "run", "--pre-drain", "0", *arguments]
         told = {**os.environ, "TALKATIVE": self._talk.name}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
         self._lines: queue.Queue[str] = queue.Queue()

@@ -102,7 +102,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(folder: Path, one: NamedServ
     (folder / "more.yaml").write_text(
         documents(route("dead", "/dead", "dead"), backend("dead", one).replace(str(one.server_address[1]), str(nobody)))
     )
-    command = [sys.executable, "-m", "gateway_filters", "run", str(folder)]
+    command = [sys.executable, "-m", "gateway_filters", "run", str(folder), "--pre-drain", "0"]
     with Path("/dev/full").open("wb") as full:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=full)
     assert process.stdout is not None
@@ -122,7 +122,7 @@ def test_a_log_whose_reader_has_gone_stops_nothing(folder: Path) -> None:
     with upstream("gone") as server:
         dead = backend("b", server).replace(str(server.server_address[1]), str(nobody))
         (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), dead))
-        command = [sys.executable, "-m", "gateway_filters", "run", str(folder)]
+        command = [sys.executable, "-m", "gateway_filters", "run", str(folder), "--pre-drain", "0"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert process.stdout is not None and process.stderr is not None
         assert process.stdout.readline().startswith(b"ready")

@@ -91,7 +91,7 @@ async def running(
     (manifest / "all.yaml").write_text(manifests.replace("PORT", str(port)))
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(HERE / "inside.py"), "run", str(manifest), *arguments),
+            *(sys.executable, str(HERE / "inside.py"), "run", str(manifest), "--pre-drain", "0", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
             env={**os.environ, "SOAK_WINDOW": str(window), "SOAK_POOLS": json.dumps(pools)},

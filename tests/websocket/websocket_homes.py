@@ -142,7 +142,7 @@ class Home:
 
     def _command(self) -> list[str]:
         if self.kind == "run":
-            return [sys.executable, "-m", "gateway_filters", "run", str(self._manifests)]
+            return [sys.executable, "-m", "gateway_filters", "run", str(self._manifests), "--pre-drain", "0"]
         return [
             sys.executable,
             "-m",

@@ -2,11 +2,16 @@
 
 import argparse
 import sys
+from math import inf
 from typing import Any
 
 from gateway_filters.errors import ManifestError
+from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.load import Translation, translate_files
+from gateway_filters.routing import Socket
 from gateway_filters.secrets import DirectorySecrets
+
+_HIGHEST_PORT = 65535
 
 Commands = Any
 """What subparsers are added to; argparse has no public name for it."""
@@ -34,6 +39,26 @@ def add_paths(parser: argparse.ArgumentParser) -> None:
 def secrets_of(options: argparse.Namespace) -> DirectorySecrets | None:
     """The store of mounted Secrets, where one is named."""
     return DirectorySecrets(options.secrets) if options.secrets else None
+
+
+def place(text: str) -> Socket:
+    """An argument ``HOST:PORT``, or a port of this machine alone; the host is an address or ``localhost``."""
+    host, _, port = text.rpartition(":")
+    address = "127.0.0.1" if host in ("", "localhost") else host.removeprefix("[").removesuffix("]")
+    if not is_address(address) or not port.isdecimal() or int(port) > _HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no HOST:PORT of an address and a port")
+    return address, int(port)
+
+
+def seconds(text: str) -> float:
+    """An argument that is a time; none is below 0 or endless."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return number
 
 
 def read(options: argparse.Namespace) -> Translation:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 from gateway_filters.asgi.dispatch import no_route
 from gateway_filters.cli import log
-from gateway_filters.cli.arguments import Commands, add_paths, secrets_of
+from gateway_filters.cli.arguments import Commands, add_paths, place, seconds, secrets_of
 from gateway_filters.cli.limits import add_limits, limits_of, upstream_limits_of
 from gateway_filters.doors import Doors
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.status_file import StatusFile
+from gateway_filters.readiness import Readiness
+from gateway_filters.reporter import Reporter
 from gateway_filters.runner import Runner, run
 from gateway_filters.serving import Reached, Serving
 
@@ -32,9 +34,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--status", type=Path, metavar="FILE", help="write the objects with their status here")
     add_limits(parser)
-    parser.add_argument(
-        "--drain", type=int, default=30, metavar="SECONDS", help="how long requests under way have at the end"
-    )
+    _add_ends(parser)
     parser.set_defaults(run=execute)
 
 
@@ -49,12 +49,31 @@ def execute(options: argparse.Namespace) -> int:
         dynamic_hosts=options.allow_host,
         forwarded=options.forward_header,
         allow_unauthenticated=options.allow_unauthenticated,
+        needs_secrets=options.missing_secrets == "refuse",
     )
     limits = upstream_limits_of(options)
     serving = Serving(Reached(None, None, limits, limits.connections, deny_private=options.deny_private), no_route)
     status = StatusFile(options.status, options.paths) if options.status else None
+    reporter = Reporter(status, options.ready, Readiness(complete=options.missing_secrets == "ready"))
     doors = Doors(serving, limits_of(options), drain=options.drain)
-    return run(Runner(options.paths, controller, serving, doors, status))
+    return run(Runner(options.paths, controller, serving, doors, reporter, pre_drain=options.pre_drain))
+
+
+def _add_ends(parser: argparse.ArgumentParser) -> None:
+    """Add what concerns the beginning and the end, and who is told of them."""
+    parser.add_argument("--ready", type=place, metavar="HOST:PORT", help="tell at /ready there whether it is ready")
+    parser.add_argument(
+        "--missing-secrets",
+        choices=("unready", "ready", "refuse"),
+        default="unready",
+        help="what to be at the start while credentials are missing: not ready, ready all the same, or not to start",
+    )
+    parser.add_argument(
+        "--pre-drain", type=seconds, default=5.0, metavar="SECONDS", help="how long to serve on after SIGTERM"
+    )
+    parser.add_argument(
+        "--drain", type=int, default=60, metavar="SECONDS", help="how long requests under way have at the end"
+    )
 
 
 def _leave_no_core() -> None:

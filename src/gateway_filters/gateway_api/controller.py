@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway_filters.errors import ManifestError
+from gateway_filters.gateway_api.credential_status import CredentialStatus
 from gateway_filters.gateway_api.exposure import exposures
 from gateway_filters.gateway_api.history import History
 from gateway_filters.gateway_api.load import Translation, Translator
@@ -22,7 +23,7 @@ class Controller:
     ``dynamic_hosts`` are what a Backend of type DynamicResolver may reach, ``forwarded`` the only headers of
     clients that go along with an injected credential. Credentials that are injected for clients
     of whom nothing is known, and who need not be on this machine, are refused unless ``allow_unauthenticated``; then
-    each is a problem.
+    each is a problem. ``needs_secrets``: nothing is translated for the first time without all credentials.
     """
 
     def __init__(
@@ -34,12 +35,14 @@ class Controller:
         dynamic_hosts: Sequence[str] = (),
         forwarded: Sequence[str] | None = None,
         allow_unauthenticated: bool = False,
+        needs_secrets: bool = False,
     ) -> None:
         self._secrets = secrets
         self._host = host
         self._dynamic_hosts = tuple(dynamic_hosts)
         self._forwarded = None if forwarded is None else tuple(forwarded)
         self._allow_unauthenticated = allow_unauthenticated
+        self._needs_secrets = needs_secrets
         self._loader = Loader(paths)
         self._history = History()
         self._translator = Translator()
@@ -67,8 +70,19 @@ class Controller:
         self._loader.forget()
 
     def _admitted(self, translation: Translation) -> Translation:
+        if self._needs_secrets and self._known is None:
+            _check_credentials(translation)
         found = list(exposures(translation))
         if found and not self._allow_unauthenticated:
             more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
             raise ManifestError(f"{found[0]}{more}; --allow-unauthenticated serves it all the same")
         return replace(translation, problems=(*translation.problems, *found))
+
+
+def _check_credentials(translation: Translation) -> None:
+    credentials = CredentialStatus(translation.listeners)
+    credentials.look()
+    missing = list(credentials.missing())
+    if missing:
+        more = f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""
+        raise ManifestError(f"{missing[0]}{more}")

@@ -72,6 +72,20 @@ class CredentialStatus:
             self._remembered.only((each.fingerprint for each in self._states.values()), self._used)
         return tuple((state.fingerprint, state.failure) for state in self._states.values())
 
+    def troubles(self) -> Iterator[tuple[str, str]]:
+        """Of the last look: each HTTPRoute with a credential that is missing or not confirmed, and the reason."""
+        for name, used in self._used.items():
+            reason = _trouble([self._states[each.source] for each in used])
+            if reason:
+                yield name, reason
+
+    def missing(self) -> Iterator[str]:
+        """Of the last look: a sentence for each credential that an HTTPRoute has to do without."""
+        for name, used in self._used.items():
+            for state in dict.fromkeys(self._states[each.source] for each in used):
+                if state.fingerprint is None:
+                    yield f"HTTPRoute {name} has no credential: {state.failure}"
+
     def told(self, resource: Resource, status: Json) -> Json:
         """The status of an object with what the last look has found.
 
@@ -139,11 +153,15 @@ def _condition(stand: list[tuple[CredentialInjection, SecretState]], usual: Json
 
 
 def _reason(stand: list[tuple[CredentialInjection, SecretState]]) -> str:
-    if not all(state.fingerprint for _, state in stand):
+    doubtful = any(True for each, _ in stand for _ in _doubts(each))
+    return _trouble([state for _, state in stand]) or ("SecretDoubtful" if doubtful else "Ready")
+
+
+def _trouble(states: list[SecretState]) -> str:
+    """Why credentials are not as they should be; empty where they are."""
+    if not all(state.fingerprint for state in states):
         return "SecretUnavailable"
-    if any(state.failure for _, state in stand):
-        return "SecretStale"
-    return "SecretDoubtful" if any(True for each, _ in stand for _ in _doubts(each)) else "Ready"
+    return "SecretStale" if any(state.failure for state in states) else ""
 
 
 def _doubts(each: CredentialInjection) -> Iterator[str]:

@@ -10,7 +10,7 @@ from gateway_filters.gateway_api.addresses import is_loopback
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.resources import GATEWAY_GROUP
 from gateway_filters.gateway_api.translation import Problem
-from gateway_filters.routing import Backend, Listener, Route, WeightedBackend
+from gateway_filters.routing import Backend, Listener, Route, WeightedBackend, place_of
 
 
 def exposures(translation: Translation) -> Iterator[Problem]:
@@ -31,7 +31,7 @@ def _problem(translation: Translation, rule: tuple[str, int], listener: Listener
     key = (GATEWAY_GROUP, "HTTPRoute", namespace, own)
     resource = translation.objects.find(*key)
     assert resource is not None, f"route {name} comes from nowhere"
-    door = f"listener {listener.name} at {_place(address, listener.port)}"
+    door = f"listener {listener.name} at {place_of((address, listener.port))}"
     sentence = f"it injects a credential for whoever reaches {door}, and nothing authenticates them"
     document = translation.objects.document(resource)
     return Problem(key, ("spec", "rules", index), sentence, document, advice=True)
@@ -65,7 +65,3 @@ def _knows_clients(listener: Listener) -> bool:
     """Whether a client must show a certificate of an authority that is named."""
     tls = listener.tls
     return tls is not None and tls.client_cas is not None and tls.clients_required
-
-
-def _place(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"

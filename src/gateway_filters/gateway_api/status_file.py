@@ -10,7 +10,7 @@ from typing import Any, cast
 import yaml
 
 from gateway_filters.errors import ConfigurationError
-from gateway_filters.gateway_api.credential_status import CredentialStatus, Remembered, Standing
+from gateway_filters.gateway_api.credential_status import CredentialStatus
 from gateway_filters.gateway_api.files import is_manifest
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.nodes import resolvers
@@ -41,9 +41,8 @@ def as_yaml(values: Iterable[Json]) -> str:
 class StatusFile:
     """A file for the objects with their status, all at once: a reader sees the old or the new.
 
-    Of objects that have not changed the text is kept. It may be outdated while no manifest has changed, since
-    credentials come from elsewhere, too. Raises ``ConfigurationError`` when it would be read as one of the manifests in
-    ``paths``.
+    Of objects that have not changed the text is kept. Raises ``ConfigurationError`` when it would be read as one of the
+    manifests in ``paths``.
     """
 
     def __init__(self, file: Path, paths: Iterable[str | os.PathLike[str]] = ()) -> None:
@@ -52,31 +51,24 @@ class StatusFile:
         self._file = file
         self._texts: dict[Key, tuple[Loaded, Json, str]] = {}
         self._wrong: str | None = None
-        self._translation: Translation | None = None
-        self._remembered = Remembered()
-        self._credentials = CredentialStatus((), self._remembered)
-        self._told: Standing = ()
 
-    def write(self, translation: Translation) -> str | None:
-        """Write; gives a sentence when that fails, once for as long as it fails in the same way."""
-        if translation is not self._translation:
-            self._translation = translation
-            self._credentials = CredentialStatus(translation.listeners, self._remembered)
-        self._told = self._credentials.look()
+    def write(self, translation: Translation, credentials: CredentialStatus) -> str | None:
+        """Write, with what the last look at the translation's ``credentials`` has found.
+
+        Gives a sentence when that fails, once for as long as it fails in the same way.
+        """
         texts = {
-            each.key: self._text(each, translation) for each in translation.objects if each.key in translation.statuses
+            each.key: self._text(each, translation, credentials)
+            for each in translation.objects
+            if each.key in translation.statuses
         }
         self._texts = texts
         before, self._wrong = self._wrong, self._replaced("".join(text for _, _, text in texts.values()))
         return None if self._wrong == before else self._wrong
 
-    def outdated(self) -> bool:
-        """Whether credentials stand in another way than was written last."""
-        return self._credentials.look() != self._told
-
-    def _text(self, each: Loaded, translation: Translation) -> tuple[Loaded, Json, str]:
-        known, status = self._texts.get(each.key), translation.statuses[each.key]
-        status = self._credentials.told(each.resource, status)
+    def _text(self, each: Loaded, translation: Translation, credentials: CredentialStatus) -> tuple[Loaded, Json, str]:
+        known = self._texts.get(each.key)
+        status = credentials.told(each.resource, translation.statuses[each.key])
         if known is not None and known[0] is each and (known[1] is status or known[1] == status):
             return known
         return each, status, as_yaml([_with_status(each, translation, status)])

@@ -71,6 +71,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_message = False
         self._in_head = True
         self._in_sips = False
+        self._keeps = not self._watch.ending
         self._newest: Cycle | None = None
         self._waiting: deque[Cycle] = deque()
         self._held: list[bytes] = []
@@ -157,7 +158,8 @@ class GatewayProtocol(HttpToolsProtocol):
             self._refuse(431, "too many header fields")
         else:
             self._read_by = NEVER
-            self._start(Cycle(self, self._scopes.of_whole(request), body=request.body, keep_alive=True, expects=False))
+            scope = self._scopes.of_whole(request)
+            self._start(Cycle(self, scope, body=request.body, keep_alive=self._keeps, expects=False))
 
     def _start(self, cycle: Cycle) -> None:
         self.cycle = cycle  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -236,7 +238,7 @@ class GatewayProtocol(HttpToolsProtocol):
             raise Refused(403, "an upgrade to something that is not spoken here")
         if upgrade:
             self._check_no_body()
-        keep_alive = self.parser.should_keep_alive() and not upgrade
+        keep_alive = self._keeps and self.parser.should_keep_alive() and not upgrade
         expects = any(name == b"expect" for name, _ in self.headers)
         if not self._in_sips and is_long(self.headers):
             self._read_in_sips()
@@ -315,6 +317,16 @@ class GatewayProtocol(HttpToolsProtocol):
         websocket.begin(self.transport, self.scope)
 
     # How it ends
+
+    def announce_end(self) -> None:
+        """Let the next head of an answer say that the connection closes, and close it behind that answer.
+
+        A client that is told so sends no request into a connection that is being closed.
+        """
+        self._keeps = False
+        newest = self._waiting[-1] if self._waiting else self.cycle
+        if newest is not None and not newest.response_started:
+            newest.keep_alive = False
 
     def answered(self, cycle: Cycle) -> None:
         """An answer is complete: another request may be read, or the connection closes."""

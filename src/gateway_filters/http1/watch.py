@@ -10,11 +10,15 @@ _PERIOD = 0.5
 
 
 class Watch:
-    """Counts the connections of one server, which have ``limits`` and share a ``buffer``, and looks at their clocks."""
+    """Counts the connections of one server, which have ``limits`` and share a ``buffer``, and looks at their clocks.
+
+    ``ending``: the server is about to end, so none that is new is kept beyond its first answer.
+    """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.buffer = bytearray(SIP)
+        self.ending = False
         self._peers: dict[str, int] = {}
         self._sweep: Sweep | None = None
 

@@ -3,7 +3,7 @@
 from gateway_filters.routing.backend import HTTP2, NEGOTIATED, Backend, Endpoint, Unusable
 from gateway_filters.routing.backend_tls import SPOKEN, BackendTLS, SubjectAltName, TLSParameters
 from gateway_filters.routing.certificate import CertificatePair
-from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTLS, Socket, by_socket
+from gateway_filters.routing.listener import Listener, ListenerTable, ListenerTLS, Socket, by_socket, place_of
 from gateway_filters.routing.policies import ExternalAuth, Mirror, Retry, SessionPersistence, Timeouts
 from gateway_filters.routing.route import Route
 from gateway_filters.routing.security import RemoteJWKS, SecurityPolicy
@@ -36,5 +36,6 @@ __all__ = [
     "Unusable",
     "WeightedBackend",
     "by_socket",
+    "place_of",
     "ranks",
 ]

@@ -51,6 +51,12 @@ Socket = tuple[str, int]
 """Address and port that a listener is bound to."""
 
 
+def place_of(socket: Socket) -> str:
+    """The socket as URLs write it."""
+    address, port = socket
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
 def by_socket(listeners: Iterable[Listener]) -> dict[Socket, list[Listener]]:
     """The listeners of each socket, in the order given."""
     found: dict[Socket, list[Listener]] = {}

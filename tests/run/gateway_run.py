@@ -1,5 +1,6 @@
 """A real ``gateway-filters run`` process, and a small upstream to send requests to."""
 
+import contextlib
 import http.client
 import os
 import queue
@@ -38,6 +39,9 @@ class _Named(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         server = self.server
         assert isinstance(server, NamedServer)
+        if "endless" in self.path:
+            self._send_without_end()
+            return
         if "slow" in self.path:
             server.waiting.set()
             server.release.wait(PATIENCE)
@@ -46,6 +50,15 @@ class _Named(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _send_without_end(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b"5\r\nagain\r\n")
+                time.sleep(0.05)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         del format, args
@@ -81,11 +94,11 @@ def upstream(name: str) -> Generator[NamedServer]:
 class RunningGateway:
     """The process; ``ready`` is the line that it printed once it served."""
 
-    def __init__(self, *arguments: str, before: Sequence[str] = ()) -> None:
+    def __init__(self, *arguments: str, before: Sequence[str] = (), script: str = "talkative.py") -> None:
         # What it has to say at DEBUG is for nobody but the canary.
         self._talk = tempfile.NamedTemporaryFile(suffix=".log")  # noqa: SIM115 - closed when the process has ended
-        talkative = str(Path(__file__).with_name("talkative.py"))
-        command = [*before, sys.executable, talkative, "run", "--pre-drain", "0", *arguments]
+        start = str(Path(__file__).with_name(script))
+        command = [*before, sys.executable, start, "run", "--pre-drain", "0", *arguments]
         told = {**os.environ, "TALKATIVE": self._talk.name}
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=told)
         self._lines: queue.Queue[str] = queue.Queue()
@@ -129,9 +142,11 @@ class RunningGateway:
 
 
 @contextmanager
-def running(*arguments: str | Path, before: Sequence[str] = ()) -> Generator[RunningGateway]:
-    """A gateway that is ended in any case; ``before`` is what its command begins with."""
-    gateway = RunningGateway(*map(str, arguments), before=before)
+def running(
+    *arguments: str | Path, before: Sequence[str] = (), script: str = "talkative.py"
+) -> Generator[RunningGateway]:
+    """A gateway that is ended in any case; ``before`` is what its command begins with, ``script`` what is run."""
+    gateway = RunningGateway(*map(str, arguments), before=before, script=script)
     try:
         yield gateway
     finally:

@@ -19,6 +19,11 @@ def _talk(**named: Any) -> None:
     root.setLevel(logging.DEBUG)
 
 
-if __name__ == "__main__":
+def run() -> int:
+    """The command, with the arguments of this process."""
     logging.basicConfig = _talk
-    sys.exit(main(sys.argv[1:]))
+    return main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(run())

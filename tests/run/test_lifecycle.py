@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,15 @@ from run.gateway_run import (
 )
 
 Answers = list[tuple[int, str] | None]
+
+
+@contextmanager
+def asked(port: int, path: str) -> Generator[http.client.HTTPResponse]:
+    """The answer to a request, whose body has yet to come."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        connection.request("GET", path)
+        with connection.getresponse() as answer:
+            yield answer
 
 
 @contextmanager
@@ -52,8 +61,8 @@ def under_way(folder: Path, *arguments: str) -> Generator[tuple[RunningGateway, 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_answer_under_way_is_finished(folder: Path, number: signal.Signals) -> None:
-    """Either signal lets a request that has begun have its answer, and no other one in."""
-    with under_way(folder) as (process, server, answers):
+    """Either signal lets a request that has begun have its answer, and no other one in; a person's need not wait."""
+    with under_way(folder, "--pre-drain", "60" if number == signal.SIGINT else "0") as (process, server, answers):
         process.process.send_signal(number)
         process.wait_for("a second signal ends it at once")
         eventually(lambda: refused(int(process.ready.rpartition(":")[2])), 5)
@@ -63,18 +72,25 @@ def test_an_answer_under_way_is_finished(folder: Path, number: signal.Signals) -
 
 
 def test_an_answer_that_takes_too_long_is_cut(folder: Path) -> None:
-    """``--drain`` is how long requests have; the exit code is 1 when one had to be cut, and there is no traceback."""
+    """``--drain`` is how long they have, also a stream without end, and the cut is seen; the exit code is 1 then."""
     with under_way(folder, "--drain", "1") as (process, _, answers):
-        code, log = process.stop()
+        with asked(int(process.ready.rpartition(":")[2]), "/endless") as endless:
+            begun = time.monotonic()
+            process.process.send_signal(signal.SIGTERM)
+            with pytest.raises(http.client.IncompleteRead):
+                endless.read()
+            assert 1 <= time.monotonic() - begun < 2
+        code, log = process.ended()
     assert code == 1
-    assert "a request was cut: its time was over" in log
+    assert log.count("a request was cut: its time was over") == 2
     assert "Traceback" not in log
     assert [answer and answer[0] for answer in answers] == [500]
 
 
-def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
-    """As if nobody had asked for the first one."""
-    with under_way(folder) as (process, _, answers):
+@pytest.mark.parametrize("serving_on", ["0", "60"])
+def test_a_second_signal_ends_it_at_once(folder: Path, serving_on: str) -> None:
+    """As if nobody had asked for the first one, also while all is served on."""
+    with under_way(folder, "--pre-drain", serving_on) as (process, _, answers):
         process.process.send_signal(signal.SIGTERM)
         process.wait_for("a second signal ends it at once")
         code, _ = process.stop(signal.SIGTERM)

@@ -1,0 +1,39 @@
+"""The command, in which whoever watches files or looks at credentials crashes while the file ``CRASHING`` is there."""
+
+# pyright: reportPrivateUsage=false
+
+import os
+import sys
+from pathlib import Path
+from threading import Event
+
+from talkative import run
+
+from gateway_filters import watching
+from gateway_filters.gateway_api.credential_status import CredentialStatus, Standing
+from gateway_filters.watching import Watcher, Way
+
+_CRASHING = Path(os.environ["CRASHING"])
+_wait, _look = watching._wait, CredentialStatus.look
+
+
+def _crash() -> None:
+    if _CRASHING.exists():
+        raise RuntimeError("as it was told to")
+
+
+def _wait_or_crash(watcher: Watcher, way: Way, stop: Event) -> None:
+    _crash()
+    _wait(watcher, way, stop)
+
+
+def _look_or_crash(self: CredentialStatus) -> Standing:
+    _crash()
+    return _look(self)
+
+
+if __name__ == "__main__":
+    watching._wait = _wait_or_crash
+    watching._LOOK_ANYWAY = 0.5
+    CredentialStatus.look = _look_or_crash
+    sys.exit(run())

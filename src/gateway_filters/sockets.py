@@ -166,4 +166,4 @@ def _server(app: ASGIApp, limits: ServerLimits, watch: Watch, drain: int) -> "Se
     config.load()
     server = Server(config)
     server.lifespan = config.lifespan_class(config)
-    return server, watch
+    return server

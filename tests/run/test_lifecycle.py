@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from h2.errors import ErrorCodes
 
 from run.gateway_run import (
     PATIENCE,
@@ -25,6 +26,7 @@ from run.gateway_run import (
     running,
     upstream,
 )
+from run.h2_client import speaking
 
 Answers = list[tuple[int, str] | None]
 
@@ -74,11 +76,17 @@ def test_an_answer_under_way_is_finished(folder: Path, number: signal.Signals) -
 def test_an_answer_that_takes_too_long_is_cut(folder: Path) -> None:
     """``--drain`` is how long they have, also a stream without end, and the cut is seen; the exit code is 1 then."""
     with under_way(folder, "--drain", "1") as (process, _, answers):
-        with asked(int(process.ready.rpartition(":")[2]), "/endless") as endless:
+        port = int(process.ready.rpartition(":")[2])
+        with asked(port, "/endless") as endless, speaking(port) as other:
+            stream = other.ask("/endless")
+            while not other.answers[stream].body:
+                other.read()
             begun = time.monotonic()
             process.process.send_signal(signal.SIGTERM)
             with pytest.raises(http.client.IncompleteRead):
                 endless.read()
+            answer = other.answer(stream)
+            assert (answer.ended, answer.reset) == (False, ErrorCodes.INTERNAL_ERROR)
             assert 1 <= time.monotonic() - begun < 2
         code, log = process.ended()
     assert code == 1

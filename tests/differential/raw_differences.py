@@ -81,19 +81,6 @@ def _goes_on_after_refusal(request: bytes, envoy: Raw, ours: Raw) -> bool:
     return _UNFRAMED.search(request) is not None and _goes_on_after(400, envoy, ours)
 
 
-def _ends_without_words(request: bytes, envoy: Raw, ours: Raw) -> bool:
-    del request
-    return (
-        _is_silent(envoy, ours) and min(envoy.statuses[len(ours.statuses) :]) >= 400 and ours.received == envoy.received
-    )
-
-
-def _ends_after_upgrade(request: bytes, envoy: Raw, ours: Raw) -> bool:
-    upgrading = re.search(rb"upgrade: h2c", request, re.IGNORECASE) is not None
-    ended = ours.statuses[-1:] == (400,) or _is_silent(envoy, ours)
-    return upgrading and ended and _is_part(ours.received, envoy.received)
-
-
 def _drops_trailers(request: bytes, envoy: Raw, ours: Raw) -> bool:
     return re.search(rb"\nX-L: a{60000}", request) is not None and 431 in envoy.statuses and 431 not in ours.statuses
 
@@ -112,9 +99,7 @@ EXPLAINED: dict[str, Callable[[bytes, Raw, Raw], bool]] = {
     **{name: refused.explains for name, refused in REFUSED.items()},
     "after a 404": _goes_on,
     "after a bad Host or path": _goes_on_after_refusal,
-    "behind an answer": _ends_without_words,
     "long trailers": _drops_trailers,
-    "an upgrade that is passed over": _ends_after_upgrade,
     "M-SEARCH": _takes_hyphens,
     "Connection: host": _takes_a_nominated_host,
 }

@@ -72,10 +72,12 @@ class GatewayProtocol(HttpToolsProtocol):
         self._in_head = True
         self._in_sips = False
         self._keeps = not self._watch.ending
+        self._passed_over = False
         self._newest: Cycle | None = None
         self._waiting: deque[Cycle] = deque()
         self._held: list[bytes] = []
         self._over = False
+        self._last_words = b""
 
     # What the loop says
 
@@ -176,18 +178,21 @@ class GatewayProtocol(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            self._upgrade(data[upgrade.args[0] :])
+            behind = data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             refused = error.__context__
             if isinstance(refused, Refused):
                 self._refuse(refused.status, str(refused))
             else:
                 self._refuse(400, "it is not HTTP")
+            return
         else:
             if self._in_message and self._in_head and self._head_bytes > self._limits.head_bytes:
                 self._refuse(431, "a head over the limit")
             elif self._in_message and not self._in_head and self._is_mostly_framing():
                 self._refuse(400, "more framing than body")
+            return
+        self._upgrade(behind)
 
     def _is_mostly_framing(self) -> bool:
         """Whether chunks of a byte, their extensions or trailers make work without end (as in CVE-2023-39326)."""
@@ -196,6 +201,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins, maybe behind another one."""
+        if self._passed_over:
+            return
         self.url = b""
         self.headers = []
         self._newest = None
@@ -220,6 +227,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
+        if self._passed_over:
+            self._passed_over = False
+            return
         method = self.parser.get_method().decode("ascii")
         self.url, self.headers = settled(self.url, self.headers, self.scheme or "http")
         check_head(self.parser.get_http_version(), method, self.url, self.headers)
@@ -233,12 +243,10 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._is_upgrade():
             self._check_upgrade()
             return
-        upgrade = self.parser.should_upgrade()
-        if upgrade and self._get_upgrade() != b"h2c":  # which may be passed over (RFC 9113 3.1)
+        self._passed_over = self.parser.should_upgrade()
+        if self._passed_over and self._get_upgrade() != b"h2c":  # which may be passed over (RFC 9113 3.1)
             raise Refused(403, "an upgrade to something that is not spoken here")
-        if upgrade:
-            self._check_no_body()
-        keep_alive = self._keeps and self.parser.should_keep_alive() and not upgrade
+        keep_alive = self._keeps and self.parser.should_keep_alive()
         expects = any(name == b"expect" for name, _ in self.headers)
         if not self._in_sips and is_long(self.headers):
             self._read_in_sips()
@@ -266,10 +274,6 @@ class GatewayProtocol(HttpToolsProtocol):
     def _check_upgrade(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             raise Refused(400, "an upgrade behind a request that is still being answered")
-        self._check_no_body()
-
-    def _check_no_body(self) -> None:
-        """The parser takes the head of an upgrade for all of the request: a body would be lost."""
         if any(name in _FRAMES and value != b"0" for name, value in self.headers):
             raise Refused(400, "an upgrade with a body")
 
@@ -293,6 +297,8 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is whole; what comes behind it waits for the answer."""
+        if self._passed_over:
+            return
         self._in_message = False
         self._in_head = True
         self._head_bytes = 0
@@ -304,7 +310,8 @@ class GatewayProtocol(HttpToolsProtocol):
                 self._read_by = self._sweep.after(self._limits.keep_alive)
 
     def _upgrade(self, rest: bytes) -> None:
-        if not self._should_upgrade():
+        if self._passed_over:
+            self._read_on(rest)
             return
         if rest:
             self._refuse(400, "bytes behind a handshake that is not answered yet")
@@ -315,6 +322,12 @@ class GatewayProtocol(HttpToolsProtocol):
         websocket = make(config=self.config, server_state=self.server_state, app_state=self.app_state)
         self.transport.set_protocol(websocket)
         websocket.begin(self.transport, self.scope)
+
+    def _read_on(self, rest: bytes) -> None:
+        """Behind the head of an upgrade that is passed over, which the parser takes for all of the request."""
+        framing = [b": ".join(pair) + b"\r\n" for pair in self.headers if pair[0] in _FRAMES]
+        self.parser = httptools.HttpRequestParser(self)
+        self._parse(b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n" + rest)
 
     # How it ends
 
@@ -331,13 +344,18 @@ class GatewayProtocol(HttpToolsProtocol):
     def answered(self, cycle: Cycle) -> None:
         """An answer is complete: another request may be read, or the connection closes."""
         self.server_state.total_requests += 1
-        if not cycle.keep_alive or self._over:
+        if not cycle.keep_alive or (self._over and not self._last_words):
             self._close()
-            return
-        self._read_by = self._sweep.after(self._time_for_what_comes())
-        if self._waiting:
+        elif self._waiting:
             self._start(self._waiting.popleft())
-            return
+        elif self._over:
+            self.transport.write(self._last_words)
+            self._close()
+        else:
+            self._await_next()
+
+    def _await_next(self) -> None:
+        self._read_by = self._sweep.after(self._time_for_what_comes())
         if self._held:
             self.loop.call_soon(self._unhold)
         else:
@@ -368,7 +386,7 @@ class GatewayProtocol(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is not None and not cycle.response_complete:
             if status != 500 and self._newest is not cycle:
-                cycle.keep_alive = False  # what cannot be served came behind it
+                self._refuse_in_turn(refusal(status, reason))
                 return
             cycle.disconnect()
             if cycle.response_started:
@@ -377,6 +395,13 @@ class GatewayProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(refusal(status, reason))
         self._close()
+
+    def _refuse_in_turn(self, words: bytes) -> None:
+        """What cannot be served came behind others, which are answered first."""
+        self._last_words = words
+        self._read_by = NEVER
+        if self._newest is not None and self._newest.more_body and self._newest in self._waiting:
+            self._waiting.remove(self._newest)
 
     def _close(self) -> None:
         """Close when all that was written has left, and cut when that takes too long."""

@@ -164,7 +164,7 @@ HEADS: list[object] = [
     pytest.param((STATUS, (b"content-length", b"-1")), id="a length that is none"),
     pytest.param((STATUS, (b"content-length", b"1"), (b"content-length", b"1")), id="two lengths"),
     pytest.param((STATUS, (b"content-length", b"1" * 30)), id="a length of 30 digits"),
-    pytest.param((STATUS, *((b"x", b"1") for _ in range(201))), id="more than 200 fields"),
+    pytest.param((STATUS, *((b"x", b"1") for _ in range(101))), id="more than 100 fields"),
 ]
 
 

@@ -32,7 +32,7 @@ from gateway_filters.upstream.both_ends import (
     trailing,
 )
 from gateway_filters.upstream.departures import Departures
-from gateway_filters.upstream.echo import withhold_echo
+from gateway_filters.upstream.echo import complains, searchable, withhold_echo
 from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
@@ -277,20 +277,31 @@ async def relay(
     """Send the head of ``response`` and its body, whole where it is here, else piece by piece as they come.
 
     ``trailers`` are sent behind it, and announced unless it is known that there are none. Raises ``CredentialEchoed``
-    for an answer that carries one of ``injected`` in its head, its trailers, or a body that is whole.
+    for an answer that carries one of ``injected`` in its head, its trailers, or a body that is whole; that of a refusal
+    is waited for, up to 16 KiB.
     """
-    whole = response.at_hand()
-    announced = trailers and (whole is None or bool(response.trailers()))
-    if whole is not None:
-        client.finish()
+    whole, begun = response.at_hand(), b""
+    rest: AsyncIterator[bytes] | None = None
     try:
+        if whole is None and injected and complains(response.status, response.headers):
+            rest = response.chunks()
+            begun, ended = await searchable(rest)
+            whole = begun if ended else None
+        announced = trailers and (whole is None or bool(response.trailers()))
+        if whole is not None:
+            client.finish()
         headers = passed_on(response)
         if injected:
-            withhold_echo(injected, headers, whole)
+            withhold_echo(injected, headers, whole or begun)
         start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
         await send({**start, "trailers": True} if announced else start)
-        if whole is None:
+        if rest is not None and whole is None:
+            await send({"type": "http.response.body", "body": begun, "more_body": True})
+            async for chunk in rest:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        elif whole is None:
             await response.pour(lambda chunk: send({"type": "http.response.body", "body": chunk, "more_body": True}))
+        if whole is None or rest is not None:
             await response.aclose()
     except BaseException:
         await response.aclose()

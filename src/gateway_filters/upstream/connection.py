@@ -23,6 +23,7 @@ from gateway_filters.upstream.response_head import (
     MOST_BYTES,
     AnswerHead,
     WholeAnswer,
+    check_reason,
     check_size,
     check_switch,
     ends_exactly,
@@ -153,7 +154,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands, TLS included."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's for TLS is no subclass
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser = self._new_parser()
+
+    def _new_parser(self) -> httptools.HttpResponseParser:
+        parser = httptools.HttpResponseParser(self)
+        # An interim answer may say "Connection: close" and means the last one; what follows that one is seen here.
+        parser.set_dangerous_leniencies(lenient_keep_alive=True)
+        return parser
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; bytes that nobody asked for close the connection."""
@@ -243,6 +250,10 @@ class Connection(asyncio.Protocol):
         """A message begins; none may after the answer."""
         self._surplus = self._ended
 
+    def on_status(self, reason: bytes) -> None:
+        """A piece of a reason phrase."""
+        check_reason(reason)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of a head, or of trailers, which are dropped."""
         self._fields.append((name, value.rstrip(b" \t")))
@@ -327,7 +338,7 @@ class Connection(asyncio.Protocol):
         self._exchange = None
         self.reused = True
         if exchange.bodiless:
-            self._parser = httptools.HttpResponseParser(self)
+            self._parser = self._new_parser()
         self._reset()
 
     def _refuse(self, error: BaseException) -> None:

@@ -3,6 +3,7 @@
 Facts
 - llhttp, the parser, refuses two lengths, both framings, bad lengths, bare line ends, folded lines, blanks
   before a colon and control bytes by itself, strictly unless told otherwise.
+- It takes any byte but line ends in a reason phrase, where control bytes have no place (RFC 9112 4).
 - It takes any last transfer coding but ``chunked`` for a body that ends with the connection, and unpacks
   ``gzip, chunked`` to bytes that are still gzip: both are refused here.
 - It keeps blanks after a value, which are no part of it (RFC 9112 5.1).
@@ -17,7 +18,7 @@ from gateway_filters.errors import UpstreamMalformed
 from gateway_filters.message.headers import HOP_BY_HOP, Headers, tokens, values
 
 MOST_BYTES = 64 * 1024
-MOST_LINES = 200
+MOST_LINES = 100
 
 _LINE_ENDS = b"\r\n"
 
@@ -25,6 +26,7 @@ _LINE_ENDS = b"\r\n"
 _LONGEST_KNOWN = 512
 _LONGEST_LENGTH = 18
 _LONGEST_SIZE = 8
+_NO_REASON = re.compile(rb"[^\t -~\x80-\xff]")
 _SIZE = re.compile(rb"[0-9a-fA-F]+")
 _STATUS_LINE = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [ -~]*)?")
 _FIELD_LINE = re.compile(
@@ -140,6 +142,12 @@ def _plain_field(line: bytes) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes],
             return None
         length = int(value)
     return (name, value), (lower, value), length
+
+
+def check_reason(reason: bytes) -> None:
+    """Raises ``UpstreamMalformed`` for a piece of a reason phrase that no status line may hold."""
+    if _NO_REASON.search(reason) is not None:
+        raise UpstreamMalformed("a control byte in its status line")
 
 
 def check_size(fields: list[tuple[bytes, bytes]], upper_bound: int) -> None:

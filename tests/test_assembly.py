@@ -140,10 +140,12 @@ async def test_the_backends_credential_wins(backends: Make) -> None:
 async def test_a_clients_connection_header_never_removes_a_credential(backends: Make) -> None:
     """``Connection: authorization`` does nothing to what the gateway injects."""
     upstreams = Backends()
-    scope = http_scope(headers=[(b"connection", b"authorization, x-step"), (b"authorization", b"client")])
+    given = [(b"host", b"h"), (b"connection", b"authorization, x-step"), (b"authorization", b"client")]
+    scope = http_scope(headers=given)
     route = Route("r", filters=(INJECTION, Step("rule")), backends=backends(Step("backend")))
     await exchange(assembled([route], upstreams, no_route), scope)
     assert upstreams.apps[A].scope["headers"] == [
+        (b"host", b"h"),
         (b"x-step", b"rule"),
         (b"x-step", b"backend"),
         (b"authorization", b"route-key"),

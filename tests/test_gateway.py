@@ -112,14 +112,31 @@ async def test_no_route() -> None:
     assert (answer.status, json_error(answer.body)["type"]) == (404, "not_found")
 
 
-@pytest.mark.parametrize(("version", "status"), [("0.9", 426), ("1.0", 426), ("1.1", 200), ("2", 200)])
+@pytest.mark.parametrize(("version", "status"), [("0.9", 426), ("1.0", 426), ("2.0", 426), ("1.1", 200), ("2", 200)])
 async def test_versions(version: str, status: int) -> None:
-    """Old versions are asked to upgrade on the routes, as by Envoy; an app beside them may serve them."""
+    """Old versions are asked to upgrade on the routes, as by Envoy; an app beside them may serve them.
+
+    So is a line of HTTP/1 that claims to be of HTTP/2.0, which uvicorn's parser takes.
+    """
     gateway = Gateway([route()], upstreams=through(Provider()))
     answer = await exchange(gateway, {**http_scope("/v1/models"), "http_version": version})
     assert answer.status == status
     assert ((b"upgrade", b"HTTP/1.1") in answer.headers) == (status == 426)
     assert (await exchange(gateway, {**http_scope("/other"), "http_version": version})).status == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param([], 400, id="none, as uvicorn hands it on"),
+        pytest.param([(b"x-host", b"h")], 400, id="one of another name"),
+        pytest.param([(b"host", b"")], 200, id="an empty one, as in Envoy"),
+    ],
+)
+async def test_a_request_has_a_host(headers: list[tuple[bytes, bytes]], status: int) -> None:
+    """RFC 9112 3.2: without one it is 400 on the routes."""
+    gateway = Gateway([route()], upstreams=through(Provider()))
+    assert (await exchange(gateway, http_scope("/v1/models", headers=headers))).status == status
 
 
 async def test_no_routes() -> None:

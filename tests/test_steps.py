@@ -178,7 +178,7 @@ async def test_a_service_that_cannot_be_had(level: Steps, world: World, caplog: 
 async def test_a_preflight_is_answered_before_anybody_is_asked(level: Steps, world: World) -> None:
     """A preflight carries no credentials, so nobody could permit it."""
     route = level((CORS(allow_origins=("https://app.test",)),), (Mirror(COPY),), (ExternalAuth(AUTH),))
-    given = [(b"origin", b"https://app.test"), (b"access-control-request-method", b"POST")]
+    given = [(b"host", b"h"), (b"origin", b"https://app.test"), (b"access-control-request-method", b"POST")]
     answer = await world.ask(route, http_scope(method="OPTIONS", headers=given))
     assert (answer.status, answer.values(b"access-control-allow-origin")) == (204, [b"https://app.test"])
     assert all(not each.scopes for each in world.apps.values())
@@ -250,7 +250,7 @@ async def test_a_copy_that_an_attempt_cuts_short_is_made_again(world: World) -> 
     """The mirror of a backend gets one whole request, and one before it breaks off."""
     world.apps["main"] = Failing(2)
     route = Route("r", backends=(WeightedBackend(MAIN, mirrors=(Mirror(COPY),)),), retry=RETRY)
-    scope = http_scope(method="POST", headers=[(b"content-length", b"6")])
+    scope = http_scope(method="POST", headers=[(b"host", b"h"), (b"content-length", b"6")])
     assert (await world.ask(route, scope, b"one", b"two")).status == 200
     # The second attempt finds all of the body read, so its copy is whole and the third makes none.
     assert world["copy"].bodies == [None, b"onetwo"]
@@ -275,7 +275,9 @@ async def test_a_fallback_has_steps_and_credentials_of_its_own(
     first = WeightedBackend(MAIN, 1, (RequestHeaderModifier(add={"X-Step": "main"}), KEYS[1]), (Mirror(COPY),))
     reserve = WeightedBackend(RESERVE, 1, (RequestHeaderModifier(add={"X-Step": "reserve"}), OWN))
     route = Route("r", filters=(TOLD, KEYS[0]), backends=(first, reserve), session=session)
-    answer = await world.ask(route, http_scope(method="POST", headers=[(b"content-length", b"6")]), b"one", b"two")
+    answer = await world.ask(
+        route, http_scope(method="POST", headers=[(b"host", b"h"), (b"content-length", b"6")]), b"one", b"two"
+    )
     assert (answer.status, answer.body) == (200, b"onetwo")
     (sent,) = world["other"].scopes
     assert headers(sent, b"x-step") == [b"filter", b"reserve"]
@@ -311,7 +313,9 @@ async def test_what_a_service_is_asked_about_is_there_for_the_fallback(world: Wo
     asking = WeightedBackend(MAIN, auth=(ExternalAuth(AUTH, max_body=300_000),))
     route = Route("r", backends=(asking, WeightedBackend(RESERVE)))
     pieces = [b"x" * 50_000] * 5
-    answer = await world.ask(route, http_scope(method="POST", headers=[(b"content-length", b"250000")]), *pieces)
+    answer = await world.ask(
+        route, http_scope(method="POST", headers=[(b"host", b"h"), (b"content-length", b"250000")]), *pieces
+    )
     assert (answer.status, len(answer.body)) == (200, 250_000)
     assert world["auth"].bodies == world["other"].bodies == [b"".join(pieces)]
 
@@ -339,10 +343,10 @@ async def test_a_session_comes_back_to_its_endpoint(world: World) -> None:
     cookie = (await exchange(app, http_scope())).values(b"set-cookie")[0].partition(b";")[0]
     own = reached[0]
     down |= {"one.test", "two.test"}
-    assert (await exchange(app, http_scope(headers=[(b"cookie", cookie)]))).status == 200
+    assert (await exchange(app, http_scope(headers=[(b"host", b"h"), (b"cookie", cookie)]))).status == 200
     down.clear()
     for _ in range(5):
-        await exchange(app, http_scope(headers=[(b"cookie", cookie)]))
+        await exchange(app, http_scope(headers=[(b"host", b"h"), (b"cookie", cookie)]))
     assert reached == [own, "other.test"] + [own] * 5
 
 

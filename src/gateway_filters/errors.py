@@ -37,6 +37,10 @@ class BadRequest(ClientError):
     """The request cannot be forwarded as it is."""
 
 
+class BadFraming(BadRequest):
+    """Where the request ends can be read in two ways, so nothing behind it is read (RFC 9112 6.1)."""
+
+
 class MethodNotAllowed(ClientError):
     """The method is never forwarded."""
 

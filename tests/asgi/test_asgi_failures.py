@@ -21,6 +21,7 @@ from gateway_filters import (
 )
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.filtered import FilteredApp
+from gateway_filters.errors import BadFraming
 from gateway_filters.filters.filter import Filter
 from gateway_filters.message.head import RequestHead
 
@@ -61,6 +62,12 @@ async def test_before_the_start(error: Exception, status: int, caplog: pytest.Lo
     assert json_error(answer.body)["type"]
     assert b"tail" not in answer.body
     assert "tail" in caplog.text
+
+
+async def test_framing_that_two_could_read_differently_ends_the_connection() -> None:
+    """Nobody knows where such a request ends, so nothing behind it is read (RFC 9112 6.1)."""
+    answer = await exchange(Failures(Failing(BadFraming("twice"))), http_scope())
+    assert (answer.status, answer.values(b"connection")) == (400, [b"close"])
 
 
 async def test_an_unexpected_error_leaves_a_traceback(caplog: pytest.LogCaptureFixture) -> None:

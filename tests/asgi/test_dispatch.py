@@ -17,6 +17,7 @@ async def test_no_route() -> None:
     answer = await exchange(no_route, http_scope("/a?key=secret"))
     assert answer.status == 404
     assert json_error(answer.body)["type"] == "not_found"
+    assert len(str(json_error(answer.body)["request_id"])) == 16
     assert answer.values(b"content-type") == [b"application/json"]
     assert answer.values(b"content-length") == [str(len(answer.body)).encode()]
 

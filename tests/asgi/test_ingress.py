@@ -6,7 +6,7 @@ from starlette.types import Scope
 from asgi_driver import Driver, Inner, exchange, http_scope, json_error
 from gateway_filters.asgi.ingress import Ingress, ingress_head
 from gateway_filters.asgi.scope import request_head
-from gateway_filters.errors import BadRequest, MethodNotAllowed
+from gateway_filters.errors import BadRequest, MethodNotAllowed, PermissionDenied
 from gateway_filters.message.head import RequestHead
 
 pytestmark = pytest.mark.anyio
@@ -125,3 +125,36 @@ def test_headers_that_servers_read_differently_are_refused(headers: list[tuple[b
     """On every server, since every server shows them."""
     with pytest.raises(BadRequest):
         ingress_head(request_head({**http_scope("/v1"), "headers": headers}))
+
+
+SWITCH = (b"connection", b"keep-alive, Upgrade")
+
+
+@pytest.mark.parametrize(
+    "upgrades",
+    [
+        pytest.param([(b"upgrade", b"foo")], id="to another protocol"),
+        pytest.param([(b"upgrade", b"TLS/1.0")], id="to TLS"),
+        pytest.param([(b"upgrade", b"websocket")], id="to a WebSocket, by a server that speaks none"),
+        pytest.param([(b"upgrade", b"h2c"), (b"upgrade", b"foo")], id="to one of two"),
+        pytest.param([(b"upgrade", b"h2c, foo")], id="to one of a list"),
+    ],
+)
+def test_an_upgrade_that_nobody_speaks_is_refused(upgrades: list[tuple[bytes, bytes]]) -> None:
+    """What follows it would not be HTTP."""
+    with pytest.raises(PermissionDenied):
+        ingress_head(request_head(http_scope(headers=[(b"host", b"h"), SWITCH, *upgrades])))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        pytest.param([SWITCH, (b"upgrade", b"H2C")], id="h2c, which may be passed over"),
+        pytest.param([SWITCH], id="to nothing"),
+        pytest.param([(b"proxy-connection", b"upgrade")], id="a header with a name like it"),
+    ],
+)
+def test_an_upgrade_that_means_nothing_is_passed_over(headers: list[tuple[bytes, bytes]]) -> None:
+    """RFC 9110 7.8: a server may ignore it; nothing of it is left."""
+    head = ingress_head(request_head(http_scope(headers=[(b"host", b"h"), *headers])))
+    assert not {name for name, _ in head.headers} & {b"connection", b"upgrade"}

@@ -10,13 +10,14 @@ from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import HeadApp, Serve, hand_on, serve_websocket, serving
-from gateway_filters.errors import ClientError, VersionNotServed
+from gateway_filters.errors import BadRequest, ClientError, VersionNotServed
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
 
-# What Envoy does not serve either, unless it is told to; granian writes 1 for 1.0.
-_TOO_OLD = frozenset(("0.9", "1", "1.0"))
+# What Envoy does not serve either, unless it is told to; granian writes 1 for 1.0. A line of HTTP/1 that claims to be
+# of HTTP/2.0 is taken by uvicorn's parser; where that is spoken, ASGI says "2".
+_NOT_SERVED = frozenset(("0.9", "1", "1.0", "2.0"))
 
 
 class Dispatch(HeadApp):
@@ -43,8 +44,10 @@ class Dispatch(HeadApp):
         chosen = self._choose(canonical)
         if chosen is None:
             return hand_on(self._otherwise, scope, receive, send)
-        if scope.get("http_version") in _TOO_OLD:
+        if scope.get("http_version") in _NOT_SERVED:
             raise VersionNotServed("HTTP/1.1 is needed")
+        if not head.authority and not any(name == b"host" for name, _ in scope["headers"]):
+            raise BadRequest("no Host (RFC 9112 3.2)")
         return chosen(canonical, scope, receive, send)
 
     async def beside(self, scope: Scope, receive: Receive, send: Send) -> None:

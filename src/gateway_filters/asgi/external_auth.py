@@ -16,18 +16,20 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway_filters.asgi.failures import json_reply
+from gateway_filters.asgi.failures import told
 from gateway_filters.asgi.fetch import Answer
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.replay import Replay
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.shell import Shell, serving
-from gateway_filters.errors import BadRequest, ClientDisconnected, GatewayFiltersError
+from gateway_filters.errors import BadRequest, ClientDisconnected, GatewayFiltersError, Verdict
 from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, Headers, end_to_end, without
 from gateway_filters.message.text import path as raw_path
 
 _log = logging.getLogger("gateway_filters")
+
+_TOO_LARGE = Verdict(413, "request_too_large", "The request body is too large.")
 
 _LONGEST_ANSWER = 64 * 1024
 # How much of the body may be read ahead while the service is asked and the client watched.
@@ -188,10 +190,9 @@ def _straight(path: bytes) -> bool:
 
 
 def _refused(status: int) -> Reply:
-    message = {"message": "The request is not permitted.", "type": "permission_denied", "param": None, "code": None}
-    return json_reply(status, {"error": message})
+    refusal = Verdict(status, "permission_denied", "The request is not permitted.")
+    return told(refusal, "authorization cannot be asked for")
 
 
 def _too_large() -> Reply:
-    message = {"message": "The request body is too large.", "type": "request_too_large", "param": None, "code": None}
-    return json_reply(413, {"error": message})
+    return told(_TOO_LARGE, "a body over the limit of external authorization")

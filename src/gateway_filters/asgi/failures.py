@@ -15,12 +15,14 @@ from starlette.types import Message, Receive, Scope, Send
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.shell import Shell
 from gateway_filters.errors import (
+    BadFraming,
     ClientDisconnected,
     ClientError,
     GatewayFiltersError,
     PathMoved,
     Unauthenticated,
     UpstreamBusy,
+    Verdict,
     VersionNotServed,
     verdict,
 )
@@ -29,25 +31,24 @@ from gateway_filters.message.headers import Headers
 
 _log = logging.getLogger("gateway_filters")
 
+_NOT_FOUND = Verdict(404, "not_found", "No route matches.")
+_MISDIRECTED = Verdict(421, "misdirected", "The connection is for another host.")
+
 
 def reply_to(error: BaseException) -> Reply:
     """The answer to ``error``: status and words from the table, a new request id; logs the reason with it."""
     judged = verdict(error)
-    request_id = secrets.token_hex(8)
-    level = logging.INFO if isinstance(error, ClientError) else logging.ERROR
-    _log.log(level, "%d %s: %s [request %s]", judged.status, judged.type, error, request_id)
-    body = {
-        "error": {
-            "message": judged.message,
-            "type": judged.type,
-            "param": None,
-            "code": None,
-            "request_id": request_id,
-        }
-    }
-    reply = json_reply(judged.status, body)
+    reply = told(judged, str(error), logging.INFO if isinstance(error, ClientError) else logging.ERROR)
     more = _headers_for(error)
     return Reply(judged.status, (*reply.head.headers, *more), reply.body) if more else reply
+
+
+def told(judged: Verdict, reason: str, level: int = logging.INFO) -> Reply:
+    """The answer that a verdict is, with a new request id; logs the reason with it."""
+    request_id = secrets.token_hex(8)
+    _log.log(level, "%d %s: %s [request %s]", judged.status, judged.type, reason, request_id)
+    told = {"message": judged.message, "type": judged.type, "param": None, "code": None, "request_id": request_id}
+    return json_reply(judged.status, {"error": told})
 
 
 def _headers_for(error: BaseException) -> Headers:
@@ -57,20 +58,20 @@ def _headers_for(error: BaseException) -> Headers:
         return ((b"upgrade", b"HTTP/1.1"),)  # RFC 9110 15.5.22 asks for it
     if isinstance(error, PathMoved):
         return ((b"location", error.location.encode("latin-1")),)
+    if isinstance(error, BadFraming):
+        return ((b"connection", b"close"),)
     # The one failure that passes by itself and soon (RFC 9110 10.2.3).
     return ((b"retry-after", b"1"),) if isinstance(error, UpstreamBusy) else ()
 
 
 def not_found() -> Reply:
     """The answer where no route matches (Gateway API: 404)."""
-    message = {"message": "No route matches.", "type": "not_found", "param": None, "code": None}
-    return json_reply(404, {"error": message})
+    return told(_NOT_FOUND, "no route matches")
 
 
 def misdirected() -> Reply:
     """The answer to a request on a connection that was made for another host (RFC 9110 15.5.20)."""
-    message = {"message": "The connection is for another host.", "type": "misdirected", "param": None, "code": None}
-    return json_reply(421, {"error": message})
+    return told(_MISDIRECTED, "the connection was made for another host")
 
 
 def json_reply(status: int, body: object) -> Reply:

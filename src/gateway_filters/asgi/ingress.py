@@ -15,7 +15,7 @@ from gateway_filters.asgi.handshake import as_request
 from gateway_filters.asgi.lifespan import close
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import local_path, scope_with_path
-from gateway_filters.errors import BadRequest, MethodNotAllowed, PathMoved
+from gateway_filters.errors import BadRequest, MethodNotAllowed, PathMoved, PermissionDenied
 from gateway_filters.matching.hostname import host_of, parents
 from gateway_filters.message.authority import checked_authority
 from gateway_filters.message.canonical import EscapedSlashes, canonical_path, escapes_a_slash
@@ -27,13 +27,16 @@ def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject
 
     Dropped are ``X-Forwarded-*``, ``Forwarded`` and ``X-Real-IP``. Raises ``BadRequest`` for a path that has no
     canonical form, for a Host that is none or several, and for header names with ``_`` (Envoy Gateway's
-    ``headersWithUnderscoresAction``), ``MethodNotAllowed`` for TRACE.
+    ``headersWithUnderscoresAction``), ``MethodNotAllowed`` for TRACE, ``PermissionDenied`` for an upgrade to something
+    that is not spoken here.
     """
     if head.method in _ECHOING:
         raise MethodNotAllowed("a method that echoes the request would show the credential in it")
     names = b" ".join([name for name, _ in head.headers])
     if b"_" in names:
         raise BadRequest("a header's name has '_', which some servers take for '-'")
+    if b"connection" in names and any(name == b"connection" for name, _ in head.headers):
+        raise PermissionDenied("an upgrade to something that is not spoken here")
     if b"forwarded" in names or b"x-real-ip" in names:
         head = head.with_headers(tuple([pair for pair in head.headers if not pair[0].startswith(_CLAIMS)]))
     short = len(head.path) + len(head.authority) <= _LONGEST_KNOWN

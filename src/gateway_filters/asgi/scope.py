@@ -32,7 +32,8 @@ def request_head(scope: Scope) -> RequestHead:
     """The head of an ``http`` or ``websocket`` scope.
 
     Host becomes the authority; ``Connection`` and what it nominates are left out here, before any filter,
-    so that they can never take off what a filter puts on. The ``Upgrade`` of a WebSocket stays: routes match it.
+    so that they can never take off what a filter puts on. The ``Upgrade`` of a WebSocket stays: routes match it. Where
+    something else is to be switched to, ``connection: upgrade`` stays, for ingress to refuse.
     """
     authority, headers = _headers(scope)
     scheme: str = scope.get("scheme", "http")
@@ -101,9 +102,19 @@ def _headers(scope: Scope) -> tuple[bytes, Headers]:
             dropped |= named(value)
         else:
             kept.append((name, value))
-    if dropped and scope["type"] == "websocket":
+    if not dropped:
+        return authority or b"", tuple(kept)
+    if scope["type"] == "websocket":
         dropped -= _UPGRADE
-    return authority or b"", without(tuple(kept), dropped) if dropped else tuple(kept)
+    return authority or b"", (*without(tuple(kept), dropped), *_switching(scope, kept, dropped))
+
+
+def _switching(scope: Scope, headers: list[tuple[bytes, bytes]], nominated: frozenset[bytes]) -> Headers:
+    """What is left of ``Connection``: nothing, unless a server shows a request that wants another protocol than h2c."""
+    if scope["type"] != "http" or b"upgrade" not in nominated:
+        return ()
+    spoken = all(value.strip(b" \t").lower() == b"h2c" for name, value in headers if name == b"upgrade")
+    return () if spoken else ((b"connection", b"upgrade"),)
 
 
 def _raw_path(scope: Scope) -> bytes:

@@ -17,7 +17,7 @@ from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.scope import INJECTED
 from gateway_filters.asgi.shell import HeadApp
-from gateway_filters.errors import BadRequest, ConfigurationError
+from gateway_filters.errors import BadFraming, ConfigurationError
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
@@ -235,7 +235,7 @@ class Upstream(Failures):
 def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
     """The header pairs to send for ``head``, Host first and hop-by-hop ones off, and how its body is framed.
 
-    Raises ``BadRequest`` for framing that two parsers could read differently.
+    Raises ``BadFraming`` for framing that two parsers could read differently.
     """
     headers: list[tuple[bytes, bytes]] = [(b"host", head.authority)] if head.authority else []
     framing: Framing = None
@@ -243,7 +243,7 @@ def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
         name = pair[0]
         if name in _FRAMES:
             if framing is not None:
-                raise BadRequest("the request's body is framed twice")
+                raise BadFraming("the request's body is framed twice")
             framing = length(pair[1]) if name == b"content-length" else coding(pair[1])
         if name not in _NOT_SENT:
             headers.append(pair)

@@ -11,7 +11,7 @@ Facts
 import re
 from typing import Literal
 
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import BadFraming, BadRequest
 from gateway_filters.message.head import IDEMPOTENT
 from gateway_filters.message.headers import Headers, tokens
 from gateway_filters.upstream.transport import Framing, OutgoingRequest
@@ -95,20 +95,20 @@ def _framing(headers: Headers) -> tuple[Framing, bool, frozenset[bytes]]:
         elif lower == b"upgrade":
             offered |= tokens(value)
     if len(frames) > 1:
-        raise BadRequest("the request's body is framed twice")
+        raise BadFraming("the request's body is framed twice")
     # Without Connection an Upgrade is a leftover that means nothing (RFC 9110 7.8).
     return (frames[0] if frames else None), closes, offered if meant else _NONE
 
 
 def length(value: bytes) -> int:
-    """A Content-Length's value; raises ``BadRequest`` for what is no length."""
+    """A Content-Length's value; raises ``BadFraming`` for what is no length."""
     if not value.isdigit() or len(value) > _LONGEST_LENGTH:
-        raise BadRequest("the request's content-length is not a length")
+        raise BadFraming("the request's content-length is not a length")
     return int(value)
 
 
 def coding(value: bytes) -> Literal["chunked"]:
-    """A Transfer-Encoding's value; raises ``BadRequest`` for any other than ``chunked``."""
+    """A Transfer-Encoding's value; raises ``BadFraming`` for any other than ``chunked``."""
     if value.lower() != b"chunked":
-        raise BadRequest("the request's transfer-encoding is not chunked")
+        raise BadFraming("the request's transfer-encoding is not chunked")
     return "chunked"

@@ -1,10 +1,12 @@
 """http1: the WebSockets of clients who send much that carries little, or read nothing."""
 
 import asyncio
+import json
 import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway_filters.http1.limits import Limits
@@ -58,6 +60,27 @@ class Listening:
             self.heard.append(message)
         self.heard.append(message)
         self.done.set()
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "status"),
+    [
+        pytest.param(HANDSHAKE.replace(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b""), 400, id="no key"),
+        pytest.param(HANDSHAKE.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"secret"), 400, id="a key that is none"),
+        pytest.param(HANDSHAKE.replace(b"Version: 13", b"Version: 12"), 400, id="another version"),
+        pytest.param(HANDSHAKE.replace(b"GET", b"POST"), 405, id="another method"),
+    ],
+)
+async def test_a_handshake_that_cannot_be_answered(spoiled: bytes, status: int) -> None:
+    """It is refused in the OpenAI error shape, with a request id and nothing that the client has sent."""
+    async with serving(Listening()) as server:
+        client = await server.client()
+        client.send(spoiled)
+        head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert head.lower().count(b"content-type: application/json") == head.lower().count(b"content-") - 1 == 1
+    assert set(json.loads(body)["error"]) == {"message", "type", "param", "code", "request_id"}
+    assert b"secret" not in body
 
 
 async def test_messages_of_nothing_fill_no_buffer() -> None:

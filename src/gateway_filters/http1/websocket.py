@@ -4,6 +4,7 @@ Facts
 - uvicorn pauses reading while a message waits for the app, waits for the client in ``send``, answers pings, sends
   its own every 20 seconds, and refuses messages over its limit with 1009.
 - It logs each handshake with its query, which may hold a credential; at DEBUG, below it, all fields and frames.
+- It refuses handshakes in text of its own, with what the client has sent in it.
 - It writes a pong for each ping, also to a client that reads none of them.
 - Of a connection that was lost it says 1005, as if the client had closed without a code.
 - It takes a client for lost whose pong it does not read, since the app takes no message.
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from gateway_filters.http1.refusal import refusal
+from gateway_filters.http1.refusal import refusal, refusal_body
 from gateway_filters.http1.watch import Watch
 
 if TYPE_CHECKING:
@@ -30,11 +31,13 @@ if TYPE_CHECKING:
     from uvicorn._types import ASGIReceiveEvent, ASGISendEvent
     from uvicorn.server import ServerState
     from websockets.frames import Frame
-    from websockets.http11 import Request
+    from websockets.http11 import Request, Response
 
 _log = logging.getLogger("gateway_filters.run.websocket")
 _log.setLevel(logging.WARNING)
 
+# The statuses of refused handshakes that have words of their own.
+_TOLD = frozenset((403, 405, 500))
 _GOODBYE = 2.0
 _PIECE = 4 * 1024
 # What the handshake is judged by (RFC 6455 4.2.1).
@@ -67,6 +70,8 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.logger = self.conn.logger = _log
         self.conn.debug = False
+        self._rejection = self.conn.reject
+        self.conn.reject = self._reject
         self._watch = watch or Watch()
         self._owed = b""
         self._kept = bytearray()
@@ -84,6 +89,17 @@ class GatewayWebSocket(WebSocketsSansIOProtocol):
             transport.close()
         if transport.is_closing():
             self._cut_after(self._watch.limits.write_idle)
+
+    def _reject(self, status: int, text: str) -> "Response":
+        """A refusal of the library's, in constant words; its own repeat what the client has sent."""
+        response = self._rejection(status, text)
+        told = response.status_code if response.status_code in _TOLD else 400
+        body = refusal_body(told, "a handshake that cannot be answered")
+        response.body = body
+        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(body)))):
+            del response.headers[name]
+            response.headers[name] = value
+        return response
 
     def handle_connect(self, event: "Request") -> None:
         """The handshake is one that can be answered; the app is called with what the request said."""

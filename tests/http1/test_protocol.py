@@ -158,6 +158,29 @@ async def test_an_h2c_upgrade_is_passed_over(framed: bytes, cut: int) -> None:
     assert second == ["GET", "/a", "", "", True, [["host", "h"]]]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"no size\r\n", id="no size of a chunk"),
+        pytest.param(b"5\r\nhelloX", id="a chunk longer than its size"),
+    ],
+)
+async def test_what_is_refused_as_it_comes_reaches_no_app(body: bytes) -> None:
+    """A body that is malformed in the very read that brought its head: nobody has begun to serve it."""
+    called: list[Scope] = []
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        called.append(scope)
+        await echo(scope, receive, send)
+
+    async with serving(noting) as server:
+        client = await server.client()
+        client.send(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+        assert (await client.rest()).startswith(b"HTTP/1.1 400 ")
+        await asyncio.sleep(0.01)
+    assert called == []
+
+
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 

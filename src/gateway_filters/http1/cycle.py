@@ -83,9 +83,10 @@ class Cycle:
         self._bodiless = False
 
     async def run(self, app: ASGIApp) -> None:
-        """Call the app, once; a failure is the connection's to show."""
+        """Call the app, once, unless the request has been refused meanwhile; a failure is the connection's to show."""
         try:
-            await app(self.scope, self.receive, self.send)
+            if not self.disconnected:
+                await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             _log.info("a request was cut: its time was over")
         except BaseException:  # noqa: BLE001 - whatever it is, the connection goes on or is cut, never hangs

@@ -346,17 +346,14 @@ class GatewayProtocol(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if not cycle.keep_alive or (self._over and not self._last_words):
             self._close()
-        elif self._waiting:
+            return
+        self._read_by = NEVER if self._over else self._sweep.after(self._time_for_what_comes())
+        if self._waiting:
             self._start(self._waiting.popleft())
         elif self._over:
             self.transport.write(self._last_words)
             self._close()
-        else:
-            self._await_next()
-
-    def _await_next(self) -> None:
-        self._read_by = self._sweep.after(self._time_for_what_comes())
-        if self._held:
+        elif self._held:
             self.loop.call_soon(self._unhold)
         else:
             self.flow.resume_reading()

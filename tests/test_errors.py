@@ -10,6 +10,7 @@ from gateway_filters.errors import (
     GatewayFiltersError,
     KeysUnavailable,
     ManifestError,
+    PathTooLong,
     PermissionDenied,
     RouteRefused,
     SecretUnavailable,
@@ -30,6 +31,7 @@ class _Refined(UpstreamTimeout):
 
 STATUSES = [
     pytest.param(BadRequest("x"), 400, id="a request that cannot be forwarded is the client's fault"),
+    pytest.param(PathTooLong("x"), 414, id="a path that takes too long to find a route for is too long"),
     pytest.param(Unauthenticated("x"), 401, id="a client that nobody knows is not authenticated"),
     pytest.param(PermissionDenied("x"), 403, id="a client that may not is denied"),
     pytest.param(KeysUnavailable("x"), 503, id="keys that cannot be had may come back"),

@@ -41,6 +41,10 @@ class BadFraming(BadRequest):
     """Where the request ends can be read in two ways, so nothing behind it is read (RFC 9112 6.1)."""
 
 
+class PathTooLong(ClientError):
+    """The path is so long that finding a route for it would take too much time."""
+
+
 class MethodNotAllowed(ClientError):
     """The method is never forwarded."""
 
@@ -145,6 +149,7 @@ class Verdict:
 VERDICTS: dict[type[BaseException], Verdict] = {
     BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
     PathMoved: Verdict(307, "path_moved", "The path is to be asked for in another spelling."),
+    PathTooLong: Verdict(414, "invalid_request_error", "The path is too long."),
     MethodNotAllowed: Verdict(405, "invalid_request_error", "The method is not allowed."),
     VersionNotServed: Verdict(426, "invalid_request_error", "HTTP/1.1 is needed."),
     Unauthenticated: Verdict(401, "authentication_error", "The request is not authenticated."),

@@ -97,10 +97,10 @@ class Serving:
         if scope["type"] not in ("http", "websocket"):
             return None
         try:
-            head = self._now.ingress(request_head(scope))
+            found = self._now.table.find(self._now.ingress(request_head(scope)))
         except ClientError:
             return None
-        return None if self._now.table.find(head) is None else self._now.everywhere
+        return None if found is None else self._now.everywhere
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -47,9 +47,9 @@ def explain(listeners: Sequence[Listener], request: Asked) -> Explanation:
     redaction = Redaction.of(listeners)
     try:
         head = ingress_of(candidates(listeners, request))(request.head)
+        choice = Choice(listeners, request, head)
     except ClientError as error:
         return Explanation(_request(request, None, redaction), answer=refusal(error))
-    choice = Choice(listeners, request, head)
     seen = Explanation(
         _request(request, head, redaction),
         tuple(choice.listeners()),

@@ -62,6 +62,11 @@ class RegexMatch:
         settle(self, _pattern=compile_re2(self.value, "path"))
 
     @property
+    def pattern(self) -> Pattern:
+        """The expression, compiled."""
+        return self._pattern
+
+    @property
     def precedence(self) -> tuple[int, int]:
         """Sorts between exact ones and prefixes, the longer the earlier (Envoy Gateway; open in Gateway API)."""
         return (1, -len(self.value))

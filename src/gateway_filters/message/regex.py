@@ -40,6 +40,11 @@ class Pattern(Protocol):
     """What we use of a compiled pattern."""
 
     @property
+    def pattern(self) -> bytes:
+        """What was compiled."""
+        ...
+
+    @property
     def groups(self) -> int:
         """How many groups it has."""
         ...
@@ -53,17 +58,47 @@ class Pattern(Protocol):
         ...
 
 
-class _Options(Protocol):
+class Compiling(Protocol):
+    """How RE2 compiles."""
+
     log_errors: bool
     never_capture: bool
+    max_mem: int
 
 
-class _Engine(Protocol):
+class PatternSet(Protocol):
+    """Several patterns that RE2 asks at once; the names are RE2's."""
+
+    def Add(self, pattern: bytes, /) -> int:  # noqa: N802
+        """Add one; gives its place."""
+        ...
+
+    def Compile(self) -> None:  # noqa: N802
+        """Be done with adding."""
+        ...
+
+    def Match(self, text: bytes, /) -> list[int]:  # noqa: N802
+        """The places of those that match, in any order."""
+        ...
+
+
+class _PatternSets(Protocol):
+    def FullMatchSet(self, options: Compiling, /) -> PatternSet: ...  # noqa: N802 - RE2's name
+
+
+class Engine(Protocol):
+    """What we use of RE2."""
+
     error: type[Exception]
+    Set: _PatternSets
 
-    def Options(self) -> _Options: ...  # noqa: N802 - RE2's name
+    def Options(self) -> Compiling:  # noqa: N802 - RE2's name
+        """The usual ones."""
+        ...
 
-    def compile(self, pattern: bytes, options: _Options, /) -> Pattern: ...
+    def compile(self, pattern: bytes, options: Compiling, /) -> Pattern:
+        """A pattern; raises ``error``."""
+        ...
 
 
 class Replacement:
@@ -108,23 +143,24 @@ def compile_re2(pattern: str, what: str, *, captures: bool = False) -> Pattern:
     longer than 8 KiB.
     """
     raw = _bounded(pattern, what)
-    engine = _re2(what)
-    options = engine.Options()
+    re2 = engine(what)
+    options = re2.Options()
     options.log_errors = False  # RE2 would write to standard error by itself
     options.never_capture = not captures
     try:
-        return engine.compile(raw, options)
-    except engine.error as error:
+        return re2.compile(raw, options)
+    except re2.error as error:
         defect = error.args[0].decode("utf-8", "replace")
         raise ConfigurationError(f"{what} {pattern!r} is not a regular expression of RE2: {defect}") from error
 
 
-def _re2(what: str) -> _Engine:
+def engine(what: str) -> Engine:
+    """RE2; raises ``ConfigurationError`` for ``what`` when it is not installed."""
     try:
         import re2  # noqa: PLC0415 # pyright: ignore[reportMissingTypeStubs] - an optional extra without types
     except ImportError as error:
         raise ConfigurationError(f"{what} is a regular expression and needs the extra gateway-filters[re2]") from error
-    return cast("_Engine", re2)
+    return cast("Engine", re2)
 
 
 def _bounded(text: str, what: str) -> bytes:

@@ -109,7 +109,8 @@ def explanation(request: bytes, envoy: Raw, ours: Raw) -> str | None:
     """The name of the row that explains the difference; of several the first."""
     for name in ("escaped slash", "target", "Host"):
         refused = _refused_as_here(envoy, ours)
-        if REFUSED[name].fits(request) and (refused.told == ours.told or _goes_on_after(400, refused, ours)):
+        same = refused.told == ours.told or any(_goes_on_after(status, refused, ours) for status in (400, 404))
+        if same and REFUSED[name].fits(request):
             return name
     return next((name for name, explains in EXPLAINED.items() if explains(request, envoy, ours)), None)
 

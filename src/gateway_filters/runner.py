@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from gateway_filters.doors import Doors
 from gateway_filters.errors import ConfigurationError
@@ -108,9 +108,8 @@ class Runner:
                 if not self._doors.urls:
                     _log.warning("no listener is served: no Gateway has one that is programmed")
                 ready(" ".join(("ready", *self._doors.urls)))
-                beside.extend(
-                    asyncio.create_task(each) for each in (self._retry(), self._reporter.follow(), self._obey())
-                )
+                works = (self._retry, self._reporter.follow, self._obey)
+                beside.extend(asyncio.create_task(_again_and_again(each)) for each in works)
         finally:
             for task in beside:
                 task.cancel()
@@ -190,6 +189,18 @@ class Runner:
 
     def _watching(self, *, works: bool) -> None:
         self._reporter.readiness.note("watching", *(() if works else (Trouble("FilesUnwatched"),)))
+
+
+async def _again_and_again(work: Callable[[], Awaitable[None]]) -> None:
+    """Do what mostly has no end, and begin again when it fails: nobody would see that it is missing."""
+    while True:
+        try:
+            await work()
+        except Exception:  # noqa: BLE001 - whatever it is
+            _log.exception("something beside the requests failed; it begins again")
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 def run(runner: Runner) -> int:

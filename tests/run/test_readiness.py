@@ -183,8 +183,8 @@ def test_later_troubles_are_told_and_take_nothing_out(folder: Path, one: NamedSe
 def test_whoever_watches_and_crashes_is_told_and_begins_again(
     folder: Path, one: NamedServer, two: NamedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once a second at most; meanwhile changes of manifests and keys are followed, and all is told as well again."""
-    port, told, crashing = free_port(), free_port(), folder.parent / "crashing"
+    """Once a second at most; meanwhile changes of manifests and keys are followed, and later all goes well again."""
+    port, told, taken, crashing = free_port(), free_port(), free_port(), folder.parent / "crashing"
     key = folder.parent / "secrets" / "key" / "credential"
     key.parent.mkdir(parents=True)
     mend(key)
@@ -198,8 +198,13 @@ def test_whoever_watches_and_crashes_is_told_and_begins_again(
     with running(*arguments, script="crashing.py") as process:
         eventually(lambda: ready(told)[0] == 200, SOON)
         begun = time.monotonic()
-        crashing.touch()
-        eventually(lambda: troubles(told) == {("FilesUnwatched", None), ("LookFailed", None)}, SOON)
+        with socket.create_server(("127.0.0.1", taken)):
+            (folder / "more.yaml").write_text(gateway(taken, "more"))
+            eventually(lambda: troubles(told) == {("PortUnavailable", f"127.0.0.1:{taken}")}, SOON)
+            crashing.touch()
+            process.wait_for("something beside the requests failed; it begins again")
+        all_told = {("FilesUnwatched", None), ("LookFailed", None), ("PortUnavailable", f"127.0.0.1:{taken}")}
+        eventually(lambda: troubles(told) == all_told, SOON)
         written(two)
         eventually(lambda: get(port, "/key") == (200, "two Bearer key"), SOON)
         key.write_text("Bearer other")
@@ -207,6 +212,7 @@ def test_whoever_watches_and_crashes_is_told_and_begins_again(
         assert ready(told)[0] == 200
         crashing.unlink()
         eventually(lambda: troubles(told) == set(), SOON)
+        assert get(taken, "/")[0] == 404
         passed = time.monotonic() - begun
         code, log = process.stop()
     assert code == 0

@@ -127,6 +127,16 @@ def test_manifests_that_cannot_be_read_end_it_with_2(folder: Path) -> None:
     assert "spec.listenerz" in log
 
 
+def test_readiness_is_not_told_where_clients_come_in(folder: Path, one: NamedServer) -> None:
+    """A listener that wants the same port ends it: neither answers in the other's place."""
+    port = free_port()
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
+    with running(folder, "--ready", str(port)) as process:
+        code, log = process.ended()
+    assert (process.ready, code) == ("", 2)
+    assert f"cannot listen at 127.0.0.1 port {port}" in log
+
+
 def test_a_port_that_is_taken_ends_it_with_2(folder: Path, one: NamedServer) -> None:
     """A socket that cannot be opened at start is named."""
     port = one.server_address[1]

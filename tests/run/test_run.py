@@ -1,5 +1,6 @@
 """``gateway-filters run``: one process that serves what the manifests say and follows their changes."""
 
+import json
 import socket
 import threading
 import time
@@ -143,14 +144,17 @@ def test_files_that_are_no_manifests_change_nothing(folder: Path, one: NamedServ
 
 
 def test_a_folder_without_a_gateway_is_told(folder: Path, one: NamedServer) -> None:
-    """It is ready to follow what comes, and says that nothing is served by now."""
-    port = free_port()
-    with running(folder) as process:
+    """It is ready to follow what comes, but not to be sent requests, and says that nothing is served by now."""
+    port, told = free_port(), free_port()
+    with running(folder, "--ready", str(told)) as process:
         assert process.ready == "ready"
         process.wait_for("no listener is served")
+        status, why = get(told, "/ready", "127.0.0.1")
+        assert (status, json.loads(why)["reason"]) == (503, "Starting")
         (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", one)))
         process.wait_for("reloaded")
         assert get(port, "/") == (200, "one")
+        eventually(lambda: get(told, "/ready", "127.0.0.1")[0] == 200, 5)
 
 
 def test_a_head_without_an_end_is_refused(folder: Path, one: NamedServer) -> None:

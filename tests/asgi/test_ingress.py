@@ -106,7 +106,7 @@ def test_nobody_says_who_the_client_is() -> None:
     assert head.headers == kept
 
 
-@pytest.mark.parametrize("method", [b"TRACE", b"TRACK"])
+@pytest.mark.parametrize("method", [b"TRACE", b"TRACK", b"trace", b"Track"])
 def test_methods_that_echo_are_refused(method: bytes) -> None:
     """They would show a client the credential that was injected."""
     with pytest.raises(MethodNotAllowed):

@@ -3,67 +3,18 @@
 The reference gateway runs as its users start it, under uvicorn, granian and hypercorn, from manifests in a folder.
 """
 
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from answers import begin_and_stall, chunk, event, stream_head
 from provider import Exchange, Provider, wait_until
 from raw_client import dial, read_to_end, read_until
+from server_processes import MANIFESTS, SERVERS, serving
 
 from canary import KEY
 
-ROOT = Path(__file__).parents[2]
-MANIFESTS = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {{name: gateway}}
-spec: {{gatewayClassName: any, listeners: [{{name: http, protocol: HTTP, port: 80}}]}}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: Backend
-metadata: {{name: provider}}
-spec: {{endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]}}
----
-apiVersion: v1
-kind: Secret
-metadata: {{name: bailian-credential}}
-stringData: {{credential: Bearer {key}}}
----
-apiVersion: gateway.envoyproxy.io/v1alpha1
-kind: HTTPRouteFilter
-metadata: {{name: credential}}
-spec: {{credentialInjection: {{overwrite: true, credential: {{valueRef: {{name: bailian-credential}}}}}}}}
----
-apiVersion: gateway.networking.k8s.io/v1
-kind: HTTPRoute
-metadata: {{name: route}}
-spec:
-  parentRefs: [{{name: gateway}}]
-  rules:
-    - matches: [{{path: {{type: PathPrefix, value: /v1}}}}]
-      filters:
-        - type: URLRewrite
-          urlRewrite:
-            hostname: provider.test
-            path: {{type: ReplacePrefixMatch, replacePrefixMatch: /compatible-mode/v1}}
-        - type: ExtensionRef
-          extensionRef: {{group: gateway.envoyproxy.io, kind: HTTPRouteFilter, name: credential}}
-      backendRefs: [{{group: gateway.envoyproxy.io, kind: Backend, name: provider}}]
-"""
 _EVENT = event({"number": 0})
-_GRANIAN = ["-m", "granian", "--interface", "asgi", "--host", "127.0.0.1", "--port"]
-SERVERS: dict[str, Callable[[int], list[str]]] = {
-    "uvicorn": lambda port: ["-m", "uvicorn", "--port", str(port), "reference_app:app"],
-    "granian": lambda port: [*_GRANIAN, str(port), "reference_app:app"],
-    "hypercorn": lambda port: ["-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "reference_app:app"],
-}
 
 
 @pytest.fixture(scope="module")
@@ -89,31 +40,6 @@ def upstream(plain_provider: Provider) -> Provider:
     """The provider with nothing recorded."""
     plain_provider.start_over(two_bytes)
     return plain_provider
-
-
-@contextmanager
-def serving(command: Callable[[int], list[str]], folder: Path) -> Generator[int]:
-    """The server's process, and the port that it has by now; what it says holds no key."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    environment = {**os.environ, "GATEWAY_FILTERS_MANIFESTS": str(folder)}
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command(port)], cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
-    try:
-        wait_until(lambda: _accepts(port) or process.poll() is not None, 20)
-        assert process.poll() is None, (folder / "output").read_text()
-        yield port
-    finally:
-        process.terminate()
-        process.wait(15)
-    assert KEY not in (folder / "output").read_text(errors="replace")
-
-
-def _accepts(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def two_bytes(exchange: Exchange) -> None:

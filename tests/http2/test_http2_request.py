@@ -109,6 +109,8 @@ def test_the_asterisk_of_options() -> None:
 REFUSED = [
     pytest.param([(b":method", b"CONNECT"), AUTHORITY], 405, id="a tunnel, which has no path"),
     pytest.param([(b":method", b"TRACE"), *HEAD[1:]], 405, id="a method that echoes"),
+    pytest.param([(b":method", b"trace"), *HEAD[1:]], 405, id="a method that echoes, in small letters"),
+    pytest.param([(b":method", b"get"), *HEAD[1:]], 405, id="a method in small letters, as over HTTP/1.1"),
     pytest.param([*HEAD, (b"expect", b"something")], 417, id="an expectation"),
     pytest.param([*HEAD, (b"expect", b"100-Continue")], None, id="an expectation that is met"),
     pytest.param([*HEAD], None, id="nothing of that"),

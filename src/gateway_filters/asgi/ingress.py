@@ -6,6 +6,7 @@ themselves. Canonical requests pass as they are.
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from itertools import product
 from typing import Literal
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -82,7 +83,8 @@ def _canonical(authority: bytes, path: bytes, escaped_slashes: EscapedSlashes) -
     return canonical_path(path, escaped_slashes=escaped_slashes)
 
 
-_ECHOING = frozenset((b"TRACE", b"TRACK"))
+# In every case of its letters: who serves it behind us may not look at that.
+_ECHOING = frozenset("".join(each).encode() for word in ("trace", "track") for each in product(*zip(word, word.upper())))
 # What a proxy in front says of the client, and whoever likes to: nobody is trusted to (Gateway API says nothing of it).
 _CLAIMS = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 

@@ -41,7 +41,8 @@ class Asked:
         self.headers = headers
         self.length: int | None = None
         self.expects = False
-        self.refused = 405 if self.method in _REFUSED else None
+        # Methods are told apart by their case (RFC 9110 9.1), but nobody means another one by "trace".
+        self.refused = 405 if self.method in _REFUSED or self.method != self.method.upper() else None
 
 
 def asked(fields: list[Field]) -> Asked:

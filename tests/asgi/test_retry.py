@@ -112,6 +112,16 @@ async def test_a_refused_repetition_is_logged(caplog: pytest.LogCaptureFixture) 
     assert "POST is not tried again, since it may have been carried out: late" in caplog.text
 
 
+async def test_a_method_that_nobody_knows_is_not_repeated_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """It is what a client likes to write."""
+    with caplog.at_level(logging.INFO, "gateway_filters"):
+        await exchange(retrying(Scripted(NONE, 503, 200)), http_scope(method="FORGED"), b"body")
+        with pytest.raises(UpstreamTimeout):
+            await exchange(retrying(Scripted(LATE)), http_scope(method="FORGED"), b"body")
+    assert caplog.text.count("a method that nobody knows is") == 3
+    assert "FORGED" not in caplog.text
+
+
 @pytest.mark.parametrize(
     ("draw", "pauses"),
     [

@@ -17,20 +17,24 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+def _fail(words: str) -> None:
+    raise ValueError(words)
+
+
 def test_a_message_cannot_begin_a_line(kept: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Names out of manifests may hold anything; a traceback keeps its lines."""
+    """Names out of manifests may hold anything, errors too; a traceback has lines, none of which begins as ours."""
     kept.setattr(ROOT, "handlers", [])
     log.begin()
     logging.getLogger("a").warning("Service default/%s does not exist", "b\nERROR forged\x1b[2J")
     try:
-        int("wrong")
+        _fail("wrong\nERROR forged\x1b[2J\u2028ERROR forged")
     except ValueError:
         logging.getLogger("a").exception("failed")
     first, second, *traceback = capsys.readouterr().err.splitlines()
     assert first == r"WARNING a: Service default/b\nERROR forged\x1b[2J does not exist"
     assert second == "ERROR a: failed"
-    assert traceback[0] == "Traceback (most recent call last):"
-    assert traceback[-1].startswith("ValueError: ")
+    assert traceback[0] == "  Traceback (most recent call last):"
+    assert traceback[-2:] == ["  ValueError: wrong", r"  ERROR forged\x1b[2J\u2028ERROR forged"]
 
 
 def test_what_libraries_say_of_requests_is_not_told(

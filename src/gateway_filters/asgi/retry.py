@@ -29,6 +29,7 @@ from gateway_filters.message.head import IDEMPOTENT, RequestHead
 
 _log = logging.getLogger("gateway_filters")
 
+_KNOWN = IDEMPOTENT | {"POST", "PATCH"}
 # No pause is longer than so many times the first one, as in Envoy.
 _LONGEST_PAUSE = 10
 
@@ -91,17 +92,17 @@ class Retrying(Shell):
             # What a refused answer ends in does not matter any more.
             if attempt.refused is None and (attempt.started or not self._repeatable(error, head, replay)):
                 raise
-            _log.info("%s is tried again after: %s", _method(head), attempt.refused or error)
+            _log.info("%s is tried again after: %s", _named(head), attempt.refused or error)
             return False
         if attempt.refused is not None:
-            _log.info("%s is tried again after: %d", _method(head), attempt.refused)
+            _log.info("%s is tried again after: %d", _named(head), attempt.refused)
         return attempt.refused is None
 
     def _repeatable(self, error: UpstreamError, head: RequestHead, replay: Replay) -> bool:
         if not isinstance(error, UpstreamUnreachable | UpstreamTimeout):
             return False
         if _method(head) not in IDEMPOTENT and not isinstance(error, NotConnected):
-            _log.info("%s is not tried again, since it may have been carried out: %s", _method(head), error)
+            _log.info("%s is not tried again, since it may have been carried out: %s", _named(head), error)
             return False
         return self._kept(replay, error)
 
@@ -148,6 +149,12 @@ class _Attempt:
 
 def _method(head: RequestHead) -> str:
     return head.method.decode("latin-1")
+
+
+def _named(head: RequestHead) -> str:
+    """The method for the log, where clients write nothing."""
+    method = _method(head)
+    return method if method in _KNOWN else "a method that nobody knows"
 
 
 async def _waited(replay: Replay, seconds: float) -> None:

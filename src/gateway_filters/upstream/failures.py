@@ -1,4 +1,8 @@
-"""The border where httpx's exceptions become ours, once, with the cause kept."""
+"""The border where httpx's exceptions become ours, once, with the cause kept.
+
+Who could not read or write a message quotes it: an upstream that sends the credential back in a line that is no field
+would have it in the log. So what errors about protocols say is said in our words, and they are no cause that is shown.
+"""
 
 import httpx
 
@@ -26,15 +30,25 @@ def before_answer(error: httpx.TransportError, origin: str) -> GatewayFiltersErr
     if isinstance(error, httpx.ConnectError):
         return NotConnected(f"{origin} accepted no connection: {error}")
     if isinstance(error, httpx.LocalProtocolError):
-        return BadRequest(f"the request cannot be written for {origin}: {error}")
+        return BadRequest(f"the request cannot be written for {origin}")
     if isinstance(error, httpx.RemoteProtocolError) and _was_parsed(error):
-        return UpstreamMalformed(f"{origin} answered with something that is not HTTP: {error}")
-    return UpstreamUnreachable(f"{origin} could not be reached: {type(error).__name__}: {error}")
+        return UpstreamMalformed(f"{origin} answered with something that is not HTTP")
+    return UpstreamUnreachable(f"{origin} could not be reached: {_words(error)}")
 
 
 def after_answer_began(error: httpx.TransportError, origin: str) -> UpstreamAborted:
     """What a failure in the middle of the body means: the client must see it break off."""
-    return UpstreamAborted(f"the answer of {origin} broke off: {type(error).__name__}: {error}")
+    return UpstreamAborted(f"the answer of {origin} broke off: {_words(error)}")
+
+
+def shown_cause(error: httpx.TransportError) -> httpx.TransportError | None:
+    """What may be printed as the cause of our error."""
+    return None if isinstance(error, httpx.ProtocolError) else error
+
+
+def _words(error: httpx.TransportError) -> str:
+    kind = type(error).__name__
+    return kind if isinstance(error, httpx.ProtocolError) else f"{kind}: {error}"
 
 
 def _was_parsed(error: httpx.RemoteProtocolError) -> bool:

@@ -17,7 +17,7 @@ import httpx
 
 from gateway_filters.errors import BadRequest, NotConnected
 from gateway_filters.message.headers import Headers
-from gateway_filters.upstream.failures import after_answer_began, before_answer
+from gateway_filters.upstream.failures import after_answer_began, before_answer, shown_cause
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import Clocks, IncomingResponse, OutgoingRequest, Transport
 
@@ -55,7 +55,7 @@ class HttpxTransport(Transport):
         try:
             response = await self._inner.handle_async_request(self._request(host, port, request, timeout))
         except httpx.TransportError as error:
-            raise before_answer(error, self._name) from error
+            raise before_answer(error, self._name) from shown_cause(error)
         timeout["read"] = clocks.idle
         return HttpxResponse(response, self._name)
 
@@ -102,7 +102,7 @@ class HttpxResponse(IncomingResponse):
             async for chunk in stream:
                 yield chunk
         except httpx.TransportError as error:
-            raise after_answer_began(error, self._origin) from error
+            raise after_answer_began(error, self._origin) from shown_cause(error)
 
     async def aclose(self) -> None:
         """Release the connection, or close it when the body was not read to its end."""

@@ -84,7 +84,9 @@ def _canonical(authority: bytes, path: bytes, escaped_slashes: EscapedSlashes) -
 
 
 # In every case of its letters: who serves it behind us may not look at that.
-_ECHOING = frozenset("".join(each).encode() for word in ("trace", "track") for each in product(*zip(word, word.upper())))
+_ECHOING = frozenset(
+    bytes(each) for word in (b"trace", b"track") for each in product(*zip(word, word.upper(), strict=True))
+)
 # What a proxy in front says of the client, and whoever likes to: nobody is trusted to (Gateway API says nothing of it).
 _CLAIMS = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 

@@ -95,6 +95,11 @@ def _takes_a_nominated_host(request: bytes, envoy: Raw, ours: Raw) -> bool:
     return re.search(rb"connection: host", request, re.IGNORECASE) is not None and envoy.statuses[-1:] == (400,)
 
 
+def _takes_two_offers(request: bytes, envoy: Raw, ours: Raw) -> bool:
+    del ours
+    return re.search(rb"upgrade: h2c.*upgrade: h2c", request, re.DOTALL) is not None and 403 in envoy.statuses
+
+
 EXPLAINED: dict[str, Callable[[bytes, Raw, Raw], bool]] = {
     **{name: refused.explains for name, refused in REFUSED.items()},
     "after a 404": _goes_on,
@@ -102,6 +107,7 @@ EXPLAINED: dict[str, Callable[[bytes, Raw, Raw], bool]] = {
     "long trailers": _drops_trailers,
     "M-SEARCH": _takes_hyphens,
     "Connection: host": _takes_a_nominated_host,
+    "h2c twice": _takes_two_offers,
 }
 
 

@@ -11,6 +11,7 @@ from gateway_filters.gateway_api.credential_status import CredentialStatus, Reme
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.status_file import StatusFile
 from gateway_filters.http1.limits import Limits
+from gateway_filters.http2 import Http2Limits
 from gateway_filters.readiness import Readiness, ReadinessPage, Trouble
 from gateway_filters.routing import Socket
 from gateway_filters.sockets import Door, ServerLimits, bind, open_door
@@ -18,8 +19,11 @@ from gateway_filters.sockets import Door, ServerLimits, bind, open_door
 _log = logging.getLogger("gateway_filters.run")
 
 _LOOK_SECONDS = 1.0
-# Whoever asks has nothing to send, and does not take long.
-_LIMITS = ServerLimits(Limits(head_bytes=8 * 1024, line_bytes=1024, body_bytes=1024, keep_alive=30.0, connections=100))
+# Whoever asks has nothing to send and does not take long; one who does not go must not keep others from asking.
+_LIMITS = ServerLimits(
+    Limits(head_bytes=8192, line_bytes=1024, body_bytes=1024, keep_alive=10, connections=1000, connections_of_peer=50),
+    Http2Limits(streams=10, body_bytes=1024, idle_seconds=10),
+)
 
 
 class Reporter:

@@ -103,6 +103,13 @@ def test_path(given: dict[str, Any], path: bytes) -> None:
             id="headers keep order, duplicates and bytes",
         ),
         pytest.param(
+            {"headers": [HOST, (b"a", b" v \t "), (b"b", b"\t"), (b"c", b"v\x0b")]},
+            "headers",
+            ((b"a", b"v"), (b"b", b""), (b"c", b"v\x0b")),
+            id="blanks that a server has left round a value are no part of it",
+        ),
+        pytest.param({"headers": [(b"host", b"h\t")]}, "authority", b"h", id="nor of a Host"),
+        pytest.param(
             {"headers": [HOST, (b"connection", b"close, X-Secret"), (b"x-secret", b"1"), (b"x", b"2")]},
             "headers",
             ((b"x", b"2"),),

@@ -65,6 +65,12 @@ TARGETS = {
     "a query and slashes before it": (b"/v1//x//?u=//", b"/x/?u=//"),
 }
 
+# Hosts that are some.
+HOSTS = (
+    *(b"h:80", b"H.Example.", b"xn--bcher-kva.test", b"127.0.0.1:8080", b"[::1]", b"[::1]:80", b" \th \t", b"12345"),
+    *(b"provider.test", b"elsewhere.test", b"a-b.c_d"),
+)
+
 # Paths that lead to no route.
 LEADING_NOWHERE = (
     *(b"/v1beta", b"/V1/x", b"/%561/x", b"/v1;a", b"/v1;a=b/x", b"/v1.", b"/v1%2e", b"/v1%20", b"/v1%3Fa", b"/v1%23"),
@@ -84,7 +90,7 @@ FIELDS: dict[str, tuple[list[bytes], list[bytes]]] = {
     "every printable character": ([b"X-A: " + bytes(range(0x21, 0x7F))], [b"x-a: " + bytes(range(0x21, 0x7F))]),
     "a tab and blanks inside": ([b"X-A: a\tb   c"], [b"x-a: a\tb   c"]),
     "no blank before the value": ([b"X-A:v"], [b"x-a: v"]),
-    "blanks before the value": ([b"X-A:  \t v"], [b"x-a: v"]),
+    "blanks round the value": ([b"X-A:  \t v \t "], [b"x-a: v"]),
     "an empty value": ([b"X-A:", b"X-B: 1"], [b"x-a: ", b"x-b: 1"]),
     "duplicates in their order": (
         [b"X-A: 2", b"X-B: 1", b"x-a: 1", b"X-A:"],
@@ -124,6 +130,7 @@ _BEHIND = b"GET /v1/behind HTTP/1.1\r\nHost: h\r\n\r\n"
 _CHUNKED = b"Transfer-Encoding: chunked"
 BODIES: dict[str, tuple[list[bytes], bytes, bytes]] = {
     "a length": ([b"Content-Length: 5"], b"hello", b"hello"),
+    "a length with blanks round it": ([b"Content-Length: \t5 \t"], b"hello", b"hello"),
     "every byte": ([b"Content-Length: 256"], bytes(range(256)), bytes(range(256))),
     "chunks": ([_CHUNKED], b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", b"hello"),
     "the coding in capitals": ([b"TRANSFER-ENCODING: CHUNKED"], b"5\r\nhello\r\n0\r\n\r\n", b"hello"),

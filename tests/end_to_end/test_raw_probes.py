@@ -18,6 +18,7 @@ from raw_rows import (
     BODIES,
     ECHOES,
     FIELDS,
+    HOSTS,
     LEADING_NOWHERE,
     MISFRAMED,
     REFUSED,
@@ -157,6 +158,13 @@ def test_what_is_asked_for(target: tuple[bytes, bytes], door: Door) -> None:
     sent, received = target
     assert asked(door.port, requesting(line=b"GET " + sent + b" HTTP/1.1")).status == 200
     assert door.provider.only_exchange().request.raw == head(b"GET", received, [])
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_hosts(host: bytes, door: Door) -> None:
+    """Whatever the client calls the gateway, the provider is called by its own name."""
+    assert asked(door.port, requesting(host=b"Host:" + host)).status == 200
+    assert door.provider.only_exchange().request.raw == head(b"GET", b"/x", [])
 
 
 @pytest.mark.parametrize("path", LEADING_NOWHERE)

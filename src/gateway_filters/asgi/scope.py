@@ -5,6 +5,7 @@ Facts
   may be missing. ``path`` cannot tell ``/`` from ``%2F``, so heads are cut from ``raw_path``.
 - ``uvicorn --root-path`` and Starlette's ``Mount`` both leave ``path`` whole and set ``root_path``: what is
   below it is the local path that heads hold. A path that is not below it counts as local altogether.
+- A server may leave the blanks behind a value that are no part of it (RFC 9110 5.5; uvicorn with httptools does).
 - A scope is never changed in place: what is outside of us goes on reading it.
 """
 
@@ -26,6 +27,9 @@ _METHODS = {name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATC
 
 INJECTED = "gateway_filters.injected"
 """Stands in a scope that was written from a head with a credential of the gateway's."""
+
+TRIMMED = "gateway_filters.trimmed"
+"""Stands in the scopes of servers that take the blanks round a value off by themselves."""
 
 
 def request_head(scope: Scope) -> RequestHead:
@@ -94,7 +98,10 @@ def _headers(scope: Scope) -> tuple[bytes, Headers]:
     authority: bytes | None = None
     kept: list[tuple[bytes, bytes]] = []
     dropped: frozenset[bytes] = frozenset()
+    loose = TRIMMED not in scope
     for name, value in scope["headers"]:
+        if loose:
+            value = value.strip(b" \t")  # noqa: PLW2901 - the value is what it was
         if name == b"host":
             # Several Hosts are none: joined they are refused wherever a Host is looked at.
             authority = value if authority is None else authority + b", " + value

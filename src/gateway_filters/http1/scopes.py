@@ -5,6 +5,7 @@ from urllib.parse import unquote
 
 from starlette.types import Scope
 
+from gateway_filters.asgi.scope import TRIMMED
 from gateway_filters.http1.whole_request import WholeRequest
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -25,6 +26,7 @@ class Scopes:
             "client": client,
             "scheme": scheme,
             "root_path": root_path,
+            TRIMMED: True,
         }
         self._root = root_path
         self._raw_root = root_path.encode()

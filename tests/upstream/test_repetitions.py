@@ -27,11 +27,13 @@ EVENTS = st.lists(st.sampled_from(["request", "lost", "lost for good"]), max_siz
 def test_repetitions_are_a_tenth_and_what_is_lent(events: list[str], under_way: int) -> None:
     """Whatever happens when: a tenth of the requests, ten that are given, and what many under way are lent."""
     account, granted = Repetitions(), 0
+    account.ended = -under_way
     for event in events:
         if event == "request":
             account.begun += 1
+            account.ended += 1
         elif event == "lost":
-            granted += account.grant(under_way)
+            granted += account.grant()
         else:
             account.warn()
         assert granted <= account.begun / 10 + 10 + max(100, under_way / 5)
@@ -211,6 +213,33 @@ async def test_who_leaves_while_he_waits_for_a_new_connection_leaves_nothing_beh
         pool.release(connection)
         await soon(lambda: (pool.active, pool.idle) == (0, 1))
         assert "waiting=0" in repr(pool)
+
+
+@pytest.mark.parametrize("limit", [3, None])
+async def test_a_storm_in_both_queues_leaves_nothing_behind(limit: int | None) -> None:
+    """Those who want any connection and those who want a new one, many of whom leave: all slots are free afterwards."""
+    draw = random.Random(limit)
+    async with upstream(forgetful(0.01)) as scripted, client(scripted.port, limit=limit) as transport:
+        await ask(transport, get())
+        pool = transport.pool
+
+        async def one() -> None:
+            await asyncio.sleep(draw.random() * 0.05)
+            connection = await pool.wait(LONG, fresh=draw.random() < 0.5)
+            try:
+                await asyncio.sleep(draw.random() * 0.01)
+            finally:
+                pool.release(connection)
+
+        tasks = [asyncio.create_task(one()) for _ in range(100)]
+        for task in tasks:
+            if draw.random() < 0.5:
+                asyncio.get_running_loop().call_later(draw.random() * 0.1, task.cancel)
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in outcomes} <= {type(None), asyncio.CancelledError}
+        await soon(lambda: pool.active == 0)
+        assert "waiting=0" in repr(pool)
+        assert (await ask(transport, get())).status == 200
 
 
 async def test_an_upstream_that_refuses_every_stream_is_not_asked_twice_for_ever(

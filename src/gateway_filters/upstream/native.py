@@ -86,22 +86,25 @@ class NativeTransport(Transport):
         first = Exchange(self._name, sweep, patience, head)
         account = self._repetitions
         number = account.begun = account.begun + 1
-        if number > account.due or number % PRICE == 0:
-            connection = pool.take() or await self._connection(pool, patience, request.client)
-        else:
-            connection = await self._connection(pool, patience, request.client, fresh=True)
-        first.begin(connection, data, pieces, head.framing)
         try:
-            return await first.answered()
-        except StaleConnection:
-            why = self._not_again(first, head, pool)
-            if why is not None:
-                _log.info("a request that a kept connection lost is not sent again: %s", why)
-                raise
-        second = Exchange(self._name, sweep, patience, head)
-        connection = await self._connection(pool, patience, request.client, fresh=True)
-        second.begin(connection, data, pieces, head.framing)
-        return await second.answered()
+            if number > account.due or number % PRICE == 0:
+                connection = pool.take() or await self._connection(pool, patience, request.client)
+            else:
+                connection = await self._connection(pool, patience, request.client, fresh=True)
+            first.begin(connection, data, pieces, head.framing)
+            try:
+                return await first.answered()
+            except StaleConnection:
+                why = self._not_again(first, head)
+                if why is not None:
+                    _log.info("a request that a kept connection lost is not sent again: %s", why)
+                    raise
+            second = Exchange(self._name, sweep, patience, head)
+            connection = await self._connection(pool, patience, request.client, fresh=True)
+            second.begin(connection, data, pieces, head.framing)
+            return await second.answered()
+        finally:
+            account.ended += 1
 
     async def aclose(self) -> None:
         """Close all connections; later requests open new ones."""
@@ -109,12 +112,12 @@ class NativeTransport(Transport):
             made, self._made = self._made, None
             await made.pool.aclose()
 
-    def _not_again(self, lost: Exchange, head: WireHead, pool: Pool) -> str | None:
+    def _not_again(self, lost: Exchange, head: WireHead) -> str | None:
         """Why a lost request is not sent a second time; None when it is, and counted."""
         if lost.touched or not head.repeatable:
             self._repetitions.warn()
             return "its body is sent as it comes" if lost.touched else "it may have been carried out"
-        return None if self._repetitions.grant(pool.active) else "too many others were"
+        return None if self._repetitions.grant() else "too many others were"
 
     async def _connection(
         self, pool: Pool, patience: Patience, client: Peer | None, *, fresh: bool = False

@@ -19,18 +19,22 @@ _SHARE = 5  # one of so many requests under way
 
 
 class Repetitions:
-    """The account of one origin. ``begun``: requests so far, counted by who sends them; ``due``: how many pay it."""
+    """The account of one origin.
 
-    __slots__ = ("begun", "due")
+    ``begun``: requests so far, and ``ended``: those whose answers have begun, or never will, counted by who sends
+    them; ``due``: how many requests pay for all repetitions.
+    """
+
+    __slots__ = ("begun", "due", "ended")
 
     def __init__(self) -> None:
-        self.begun = 0
+        self.begun = self.ended = 0
         self.due = -_SAVED
 
-    def grant(self, under_way: int = 0) -> bool:
-        """Whether a request may be sent again, which is paid for herewith; ``under_way`` is how many there are now."""
+    def grant(self) -> bool:
+        """Whether a request may be sent again, which is paid for herewith."""
         due = self._after_one()
-        if due - self.begun > PRICE * max(_LENT, under_way // _SHARE):
+        if due - self.begun > PRICE * max(_LENT, (self.begun - self.ended) // _SHARE):
             return False
         self.due = due
         return True

@@ -92,6 +92,8 @@ class Http2Transport(Transport):
         except BaseException:
             exchange.abandon()
             raise
+        finally:
+            self._repetitions.ended += 1
 
     async def aclose(self) -> None:
         """Close all connections; later requests open new ones."""

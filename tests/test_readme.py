@@ -19,6 +19,7 @@ import respx
 from starlette.testclient import TestClient
 
 from gateway_filters.upstream import default
+from run.gateway_run import free_port
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -78,8 +79,7 @@ def test_by_hand_example_reaches_the_provider(respx_mock: respx.MockRouter) -> N
 @pytest.fixture(scope="module")
 def served() -> Iterator[int]:
     """``scripts/run`` as the README starts it, but on a free port; gives the port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if name != "DASHSCOPE_API_KEY"}
     command = ["scripts/run", "--port", str(port)]
     with subprocess.Popen(command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True) as process:

@@ -12,12 +12,14 @@ import yaml
 from recorder import PATIENCE
 from starlette.types import ASGIApp
 
+from run.gateway_run import free_port
+
 
 class Envoy:
     """An Envoy process with ``configuration``, whose one listener is put on a free port."""
 
     def __init__(self, binary: Path, configuration: dict[str, Any], folder: Path) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         listener = configuration["static_resources"]["listeners"][0]
         listener["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": self.port}}
         file = folder / "envoy.yaml"
@@ -75,12 +77,6 @@ class Ours:
         self._server.should_exit = True
         self._thread.join(PATIENCE)
         assert not self._thread.is_alive()
-
-
-def _free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return bound.getsockname()[1]
 
 
 def _accepts(port: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from provider import wait_until
 
 from canary import KEY
+from run.gateway_run import free_port
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = """
@@ -61,8 +62,7 @@ SERVERS: dict[str, Callable[[int], list[str]]] = {
 @contextmanager
 def serving(command: Callable[[int], list[str]], folder: Path) -> Generator[int]:
     """The server's process, and the port that it has by now; what it says holds no key."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     environment = {**os.environ, "GATEWAY_FILTERS_MANIFESTS": str(folder)}
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(

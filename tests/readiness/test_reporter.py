@@ -10,6 +10,7 @@ import pytest
 
 from gateway_filters import ConfigurationError
 from gateway_filters.reporter import Reporter
+from run.gateway_run import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -23,8 +24,7 @@ def anyio_backend() -> str:
 @asynccontextmanager
 async def reporting() -> AsyncGenerator[int]:
     """A reporter at the port that is given."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
+    port = free_port()
     reporter = Reporter(place=("127.0.0.1", port))
     await reporter.open()
     try:

@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import os
 import queue
+import secrets
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import cycle
 from pathlib import Path
 
 import canary
@@ -22,11 +24,18 @@ import canary
 PATIENCE = 50.0
 
 
+# Below those that systems give to whoever asks for any; each process begins somewhere else.
+_PORTS = range(10_240, 32_000)
+_BEGUN = secrets.randbelow(len(_PORTS))
+_ports = cycle((*_PORTS[_BEGUN:], *_PORTS[:_BEGUN]))
+
+
 def free_port() -> int:
-    """A port that nobody listens at now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    """A port that nobody listens at now, nor will by chance before a process that is told of it does."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("every port is taken")
 
 
 class _Named(BaseHTTPRequestHandler):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import canary
+from run.gateway_run import free_port
 
 HERE = Path(__file__).parent
 
@@ -106,13 +106,6 @@ async def running(
             process.terminate()
         await asyncio.wait_for(process.wait(), 40)
         canary.look((folder / "log").read_text(), "the log of the gateway")
-
-
-def free_port() -> int:
-    """A port that nobody listens at now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 async def until(check: Callable[[], bool], seconds: float) -> bool:

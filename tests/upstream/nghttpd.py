@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +10,8 @@ import pytest
 import trustme
 from scripted import PATIENCE
 
+from run.gateway_run import free_port
+
 PROGRAM = shutil.which("nghttpd") or "/usr/sbin/nghttpd"
 needs_nghttpd = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="nghttpd (Debian: nghttp2-server) is not here")
 
@@ -18,9 +19,7 @@ needs_nghttpd = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="nghttpd (
 @asynccontextmanager
 async def nghttpd(folder: Path, *options: str, certificate: trustme.LeafCert | None = None) -> AsyncGenerator[int]:
     """A server of the files in ``folder``; gives its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     files: list[str] = []
     if certificate is not None:
         certificate.private_key_pem.write_to_path(folder / "key.pem")

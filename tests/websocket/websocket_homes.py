@@ -2,12 +2,13 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Self
+
+from run.gateway_run import free_port
 
 HERE = Path(__file__).parent
 KEY = "sk-not-a-real-key"
@@ -98,7 +99,7 @@ class Home:
         self.kind = kind
         self._log = folder / "log"
         self._manifests = folder / "manifests.yaml"
-        self.port = _free_port()
+        self.port = free_port()
         self._manifests.write_text(MANIFESTS.format(port=self.port, provider=provider, refused=refused, key=KEY))
 
     def __enter__(self) -> Self:
@@ -152,9 +153,3 @@ class Home:
             str(self.port),
             "--no-use-colors",
         ]
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

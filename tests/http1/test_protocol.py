@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 import pytest
-from served import serving
+from served import Client, serving
 from starlette.types import Message, Receive, Scope, Send
 
 from gateway_filters.http1.limits import Limits
@@ -445,6 +445,44 @@ async def test_too_much_is_refused(request_: bytes, limits: Limits, status: int)
     answer = body_of(got)
     assert isinstance(answer, dict)
     assert set(answer["error"]) == {"message", "type", "param", "code", "request_id"}  # pyright: ignore[reportUnknownArgumentType]
+
+
+LONG = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5242880\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "limits", "status"),
+    [
+        pytest.param(LONG + b"\r\n", Limits(body_bytes=10), 413, id="a body over the limit"),
+        pytest.param(LONG + b"x a: 1\r\n\r\n", Limits(), 400, id="a malformed head"),
+    ],
+)
+async def test_a_refusal_reaches_who_looks_for_it_at_the_end(head: bytes, limits: Limits, status: int) -> None:
+    """Many clients send all of a body before they read: a reset would tell them nothing (RFC 9112 9.6)."""
+    async with serving(echo, limits) as server:
+        client = await server.client()
+        client.send(head)
+        for _ in range(80):
+            client.send(b"x" * 65536)
+            await client.writer.drain()
+        assert (await client.answer()).startswith(b"HTTP/1.1 %d " % status)
+        assert await client.rest() == b""
+
+
+async def test_who_is_refused_and_never_stops_is_cut_off() -> None:
+    """There is a second for it, not more."""
+
+    async def go_on(client: Client) -> None:
+        while True:
+            client.send(b"x" * 1024)
+            await client.writer.drain()
+            await asyncio.sleep(0.01)
+
+    async with serving(echo) as server:
+        client = await server.client()
+        client.send(LONG.replace(b"5242880", b"99999999999999") + b"x a: 1\r\n\r\n")
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(go_on(client), 5)
 
 
 @pytest.mark.parametrize("limits", [Limits(connections=1), Limits(connections_of_peer=1)], ids=["all", "of a peer"])

@@ -6,6 +6,8 @@ Facts
 - uvicorn has no limit on time or size and no clock; here one look every half second at all connections serves
   all clocks, and a wait costs one addition.
 - The parser hands on trailers like header fields; after the head they are dropped.
+- A refused client may be in the midst of a long body and look at its answer when it has sent all. So what it sends is
+  read, and thrown away, for a second.
 - Requests are answered in the order they came. What comes behind a whole request waits, mostly unparsed, and
   reading pauses: nobody can have more than a few of them waiting.
 """
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from uvicorn.server import ServerState
 
 _MOST_WAITING = 64
+_GOODBYE = 1.0
+# Refusals of those who send too little, or are too many to be waited for.
+_TO_NOBODY = frozenset((408, 503))
 _FRAMES = frozenset((b"content-length", b"transfer-encoding"))
 
 
@@ -143,6 +148,8 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         if now >= self._write_by or self.transport.is_closing():
             self.transport.abort()
+        elif self._over:
+            self._close()
         elif self.flow.read_paused:
             self._read_by = self._sweep.after(self._limits.body_idle)  # it is we who do not read
         elif self._in_message:
@@ -345,14 +352,14 @@ class GatewayProtocol(HttpToolsProtocol):
         """An answer is complete: another request may be read, or the connection closes."""
         self.server_state.total_requests += 1
         if not cycle.keep_alive or (self._over and not self._last_words):
-            self._close()
+            self._part(reading=cycle.more_body)
             return
         self._read_by = NEVER if self._over else self._sweep.after(self._time_for_what_comes())
         if self._waiting:
             self._start(self._waiting.popleft())
         elif self._over:
             self.transport.write(self._last_words)
-            self._close()
+            self._part(reading=True)
         elif self._held:
             self.loop.call_soon(self._unhold)
         else:
@@ -391,7 +398,7 @@ class GatewayProtocol(HttpToolsProtocol):
                 return
         if not self.transport.is_closing():
             self.transport.write(refusal(status, reason))
-        self._close()
+        self._part(reading=status not in _TO_NOBODY)
 
     def _refuse_in_turn(self, words: bytes) -> None:
         """What cannot be served came behind others, which are answered first."""
@@ -399,6 +406,20 @@ class GatewayProtocol(HttpToolsProtocol):
         self._read_by = NEVER
         if self._newest is not None and self._newest.more_body and self._newest in self._waiting:
             self._waiting.remove(self._newest)
+
+    def _part(self, *, reading: bool) -> None:
+        """Close, after some time of ``reading`` what a client may still be sending.
+
+        Closing upon unread bytes is a reset, which takes an answer away from whoever has not read it (RFC 9112 9.6).
+        """
+        if not reading or self.transport.is_closing():
+            self._close()
+            return
+        self._over = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._read_by = self._sweep.after(_GOODBYE)
 
     def _close(self) -> None:
         """Close when all that was written has left, and cut when that takes too long."""

@@ -6,14 +6,14 @@ from pathlib import Path
 
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.scope import request_head
-from gateway_filters.errors import BadRequest, ManifestError, MethodNotAllowed, UpstreamMalformed
+from gateway_filters.errors import BadRequest, ClientError, ManifestError, UpstreamMalformed
 from gateway_filters.filters import CredentialInjection
 from gateway_filters.gateway_api.documents import cut, read_documents
 from gateway_filters.gateway_api.objects import objects_in
 from gateway_filters.message.canonical import canonical_path
 from gateway_filters.secrets import MemorySecret
-from gateway_filters.upstream.app import forwarded
 from gateway_filters.upstream.connection import Connection
+from gateway_filters.upstream.outgoing import forwarded
 from gateway_filters.upstream.response_head import AnswerHead, Fields, WholeAnswer
 from gateway_filters.upstream.tunnel import Tunnel
 
@@ -48,7 +48,7 @@ def hygiene(data: bytes) -> None:
         head = _INJECTION.on_request(ingress_head(request_head(scope)))
         assert head is not None and hasattr(head, "headers")
         sent, _ = forwarded(head)  # pyright: ignore[reportArgumentType] - an injection answers nothing itself
-    except (BadRequest, MethodNotAllowed):
+    except ClientError:
         return
     names = [name for name, _ in sent]
     assert names.count(b"authorization") == 1 and (b"authorization", _CREDENTIAL) in sent, sent
@@ -57,6 +57,7 @@ def hygiene(data: bytes) -> None:
         part.strip(b" \t").lower() for name, value in fields if name == b"connection" for part in value.split(b",")
     }
     gone = (nominated - _FRAME - {b""}) | _CLIENTS | _HOPS | {b"host"}
+    fields = [(name, value.strip(b" \t")) for name, value in fields]
     kept = [(name, value) for name, value in fields if name not in gone and not name.startswith(_CLAIMS)]
     assert [pair for pair in sent if pair[0] not in (b"host", b"authorization")] == kept, sent
 

@@ -44,6 +44,23 @@ def test_bad_origin(origin: str) -> None:
     assert isinstance(raised.value, ValueError)
 
 
+SECRETIVE = [
+    pytest.param("http://user:password@provider.test", "'http://...@provider.test'", id="a password"),
+    pytest.param("http://user:pass@word@provider.test", "'http://...@provider.test'", id="a password with an at"),
+    pytest.param("https://provider.test?key=password", "'https://provider.test?...'", id="a key that is asked with"),
+    pytest.param("http://user:password@[::1", "'http://...@[::1'", id="a password before a broken address"),
+]
+
+
+@pytest.mark.parametrize(("origin", "shown"), SECRETIVE)
+def test_what_is_wrong_is_told_without_secrets(origin: str, shown: str) -> None:
+    """The place, and three dots for what may be one; no cause shows it either."""
+    with pytest.raises(ConfigurationError) as raised:
+        Upstream(origin, transport=Recording())
+    assert shown in str(raised.value)
+    assert raised.value.__cause__ is None
+
+
 @pytest.mark.parametrize(
     ("origin", "url"),
     [

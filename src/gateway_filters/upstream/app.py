@@ -5,26 +5,26 @@ is collected: one piece of a body is in hand at a time, in either direction.
 """
 
 import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
 import httpx
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from gateway_filters.asgi.failures import Failures
 from gateway_filters.asgi.retry import COUNTED
 from gateway_filters.asgi.scope import INJECTED
 from gateway_filters.asgi.shell import HeadApp
-from gateway_filters.errors import BadFraming, ConfigurationError
+from gateway_filters.errors import ConfigurationError
 from gateway_filters.message.head import RequestHead
-from gateway_filters.message.headers import HOP_BY_HOP, named
 from gateway_filters.message.http2 import require_http2
 from gateway_filters.upstream import default
+from gateway_filters.upstream.answer import relay
 from gateway_filters.upstream.body import ClientSide
 from gateway_filters.upstream.both_ends import (
-    TRAILERS,
     framing_ahead,
     speaks_http2,
     takes_trailers,
@@ -32,17 +32,13 @@ from gateway_filters.upstream.both_ends import (
     trailing,
 )
 from gateway_filters.upstream.departures import Departures
-from gateway_filters.upstream.echo import complains, searchable, withhold_echo
 from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
-from gateway_filters.upstream.request_head import coding, length
+from gateway_filters.upstream.outgoing import forwarded, outgoing
 from gateway_filters.upstream.tls import client_context
 from gateway_filters.upstream.transport import (
     Clocks,
-    Framing,
-    IncomingResponse,
-    OutgoingRequest,
     Resolver,
     Transport,
 )
@@ -54,11 +50,6 @@ from gateway_filters.upstream.websocket.relay import Relay
 _PORTS = {"http": 80, "https": 443}
 _DEFAULT_CLOCKS = Clocks()
 _DEFAULT_WEBSOCKETS = WebSockets()
-_FRAMES = frozenset((b"content-length", b"transfer-encoding"))
-# Whoever took the request has met its expectation (RFC 9110 10.1.1): the body follows at once.
-_NOT_SENT = HOP_BY_HOP | {b"expect"}
-_METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
-_LENGTH = frozenset((b"content-length",))
 
 
 class BareUpstream(HeadApp):
@@ -232,116 +223,16 @@ class Upstream(Failures):
             await super().aclose()
 
 
-def forwarded(head: RequestHead) -> tuple[list[tuple[bytes, bytes]], Framing]:
-    """The header pairs to send for ``head``, Host first and hop-by-hop ones off, and how its body is framed.
-
-    Raises ``BadFraming`` for framing that two parsers could read differently.
-    """
-    headers: list[tuple[bytes, bytes]] = [(b"host", head.authority)] if head.authority else []
-    framing: Framing = None
-    for pair in head.headers:
-        name = pair[0]
-        if name in _FRAMES:
-            if framing is not None:
-                raise BadFraming("the request's body is framed twice")
-            framing = length(pair[1]) if name == b"content-length" else coding(pair[1])
-        if name not in _NOT_SENT:
-            headers.append(pair)
-    return headers, framing
-
-
-def outgoing(
-    head: RequestHead,
-    scope: Scope,
-    headers: list[tuple[bytes, bytes]],
-    framing: Framing,
-    body: AsyncIterator[bytes] | bytes | None,
-) -> OutgoingRequest:
-    """The request to send; one whose attempts somebody counts may not be sent a second time."""
-    if framing == "chunked":
-        headers.append((b"transfer-encoding", b"chunked"))
-    method = _METHODS.get(head.method) or head.method.decode("latin-1")
-    return OutgoingRequest(
-        method, head.target, tuple(headers), body, framing, COUNTED not in scope, scope.get("client")
-    )
-
-
-async def relay(
-    response: IncomingResponse,
-    send: Send,
-    client: ClientSide,
-    injected: tuple[bytes, ...] = (),
-    *,
-    trailers: bool = False,
-) -> None:
-    """Send the head of ``response`` and its body, whole where it is here, else piece by piece as they come.
-
-    ``trailers`` are sent behind it, and announced unless it is known that there are none. Raises ``CredentialEchoed``
-    for an answer that carries one of ``injected`` in its head, its trailers, or a body that is whole; that of a refusal
-    is waited for, up to 16 KiB.
-    """
-    whole, begun = response.at_hand(), b""
-    rest: AsyncIterator[bytes] | None = None
-    try:
-        if whole is None and injected and complains(response.status, response.headers):
-            rest = response.chunks()
-            begun, ended = await searchable(rest)
-            whole = begun if ended else None
-        announced = trailers and (whole is None or bool(response.trailers()))
-        if whole is not None:
-            client.finish()
-        headers = passed_on(response)
-        if injected:
-            withhold_echo(injected, headers, whole or begun)
-        start: Message = {"type": "http.response.start", "status": response.status, "headers": headers}
-        await send({**start, "trailers": True} if announced else start)
-        if rest is not None and whole is None:
-            await send({"type": "http.response.body", "body": begun, "more_body": True})
-            async for chunk in rest:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        elif whole is None:
-            await response.pour(lambda chunk: send({"type": "http.response.body", "body": chunk, "more_body": True}))
-        if whole is None or rest is not None:
-            await response.aclose()
-    except BaseException:
-        await response.aclose()
-        raise
-    client.finish()
-    await send({"type": "http.response.body", "body": whole or b"", "more_body": False})
-    if announced:
-        behind = list(response.trailers())
-        withhold_echo(injected, behind, None)
-        await send({"type": TRAILERS, "headers": behind, "more_trailers": False})
-
-
-def passed_on(response: IncomingResponse) -> list[tuple[bytes, bytes]]:
-    """The headers to pass on, found in one pass: hop-by-hop ones and what ``Connection`` nominates are off."""
-    headers: list[tuple[bytes, bytes]] = []
-    dropped: frozenset[bytes] = frozenset()
-    # Servers take the length for that of the body to come: there is none.
-    lengthless = response.status in (204, 304)
-    for pair in response.headers:
-        name = pair[0]
-        if name not in HOP_BY_HOP:
-            headers.append(pair)
-        elif name == b"connection":
-            dropped |= named(pair[1])
-        elif name == b"transfer-encoding":
-            # It overrides a Content-Length, which is then not the body's (RFC 9112 6.3).
-            lengthless = True
-    if lengthless:
-        dropped |= _LENGTH
-    return [pair for pair in headers if pair[0] not in dropped] if dropped else headers
-
-
 def _origin(text: str, server_hostname: str | None, resolve: Resolver | None) -> Origin:
+    # What stands before an @ may be a password, what is asked for a key.
+    shown = repr(re.sub(r"(?<=//).*(?=@)|(?<=[?#]).+", "...", text))
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError as error:
-        raise ConfigurationError(f"upstream {text!r} is not an origin: {error}") from error
+    except ValueError:
+        raise ConfigurationError(f"upstream {shown} is not an origin: its host or port is none") from None
     if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None:
-        raise ConfigurationError(f"upstream {text!r} is not an origin such as https://host:port")
+        raise ConfigurationError(f"upstream {shown} is not an origin such as https://host:port")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ConfigurationError(f"upstream {text!r} has more than an origin: rewrite the path with URLRewrite")
+        raise ConfigurationError(f"upstream {shown} has more than an origin: rewrite the path with URLRewrite")
     return Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme], server_hostname, resolve)

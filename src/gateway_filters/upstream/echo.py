@@ -4,24 +4,58 @@ from collections.abc import AsyncIterator
 
 from gateway_filters.errors import CredentialEchoed
 from gateway_filters.message.headers import Headers, first
+from gateway_filters.upstream.transport import IncomingResponse
 
 _SHORTEST = 8
 _MOST_SEARCHED = 16 * 1024
 
 
-def complains(status: int, headers: Headers) -> bool:
+class Searched(IncomingResponse):
+    """An answer of which the beginning was waited for; ``rest`` is what comes after it, None where that is nothing."""
+
+    def __init__(self, answer: IncomingResponse, begun: bytes, rest: AsyncIterator[bytes] | None) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
+        self._answer = answer
+        self._begun = begun
+        self._rest = rest
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The beginning, and the rest as it comes."""
+        yield self._begun
+        if self._rest is not None:
+            async for piece in self._rest:
+                yield piece
+
+    def at_hand(self) -> bytes | None:
+        """The whole body, where the beginning was all of it."""
+        return self._begun if self._rest is None else None
+
+    def trailers(self) -> Headers:
+        """Those of the answer."""
+        return self._answer.trailers()
+
+    async def aclose(self) -> None:
+        """Give up what is left."""
+        await self._answer.aclose()
+
+
+def complains(answer: IncomingResponse) -> bool:
     """Whether an answer is one that may quote a credential: a refusal of the request, and no stream of events."""
-    return 400 <= status < 500 and not (first(headers, b"content-type") or b"").startswith(b"text/event-stream")
+    kind = first(answer.headers, b"content-type") or b""
+    return 400 <= answer.status < 500 and not kind.startswith(b"text/event-stream")
 
 
-async def searchable(pieces: AsyncIterator[bytes]) -> tuple[bytes, bool]:
-    """A body and True, or of one over 16 KiB a beginning and False; the rest stays in ``pieces``."""
-    begun = b""
-    async for piece in pieces:
+async def searched(answer: IncomingResponse, injected: tuple[bytes, ...]) -> IncomingResponse:
+    """An answer whose body was waited for and looked at, or 16 KiB of it; raises what ``withhold_echo`` raises."""
+    begun, rest = b"", answer.chunks()
+    async for piece in rest:
         begun += piece
         if len(begun) > _MOST_SEARCHED:
-            return begun, False
-    return begun, True
+            withhold_echo(injected, [], begun)
+            return Searched(answer, begun, rest)
+    await answer.aclose()
+    return Searched(answer, begun, None)
 
 
 def withhold_echo(injected: tuple[bytes, ...], headers: list[tuple[bytes, bytes]], body: bytes | None) -> None:

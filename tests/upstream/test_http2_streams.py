@@ -63,15 +63,24 @@ async def test_no_more_streams_than_the_upstream_wants(most: int) -> None:
 
 async def test_other_connections_take_what_does_not_fit() -> None:
     """As many as are needed, by what the first one had room for."""
-    async with (
-        upstream2(lambda peer: _greeting(peer, 5), greets=False) as upstream,
-        client2(upstream.port) as transport,
-    ):
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        peer.greet({SettingCodes.MAX_CONCURRENT_STREAMS: 5})
+        while not peer.gone:
+            request = await peer.request()
+            if len(upstream.requests) > 1:
+                await go.wait()
+            ok(peer, request)
+
+    async with upstream2(script, greets=False) as upstream, client2(upstream.port) as transport:
         await ask(transport, get())
         assert len(upstream.peers) == 1
-        answers = await asyncio.gather(*(ask(transport, get()) for _ in range(20)))
-        assert {answer.status for answer in answers} == {200}
+        asking = [asyncio.create_task(ask(transport, get())) for _ in range(20)]
+        await soon(lambda: len(upstream.requests) == 21)
         assert len(upstream.peers) == 4
+        go.set()
+        assert {answer.status for answer in await asyncio.gather(*asking)} == {200}
         assert all(peer.most_open <= 5 and not peer.broken for peer in upstream.peers)
 
 

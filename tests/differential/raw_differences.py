@@ -51,7 +51,7 @@ REFUSED = {
     "chunk": Refused(rb"transfer-encoding: *chunked *\r\n.*\r\n\r\n"),
     "expectation": Refused(rb"expect: other", (417,)),
     "Host": Refused(
-        rb"host:(?![ \t]*(?:[a-z.]+(?::[0-9]+)?|\[::1\])[ \t]*\r\n)|host:[^\r\n]*\r\n(?:[^\r\n]+\r\n)*host:"
+        rb"host:(?![ \t]*(?:[a-z.]+(?::[0-9]+)?|\[::1\])[ \t]*\r\n)|host:[^\r\n]*\r\n(?:[^\r\n]+\r\n)*host:",
     ),
     "CONNECT": Refused(rb"CONNECT\s"),
     "long line": Refused(rb"a{16385}", (414, 431)),

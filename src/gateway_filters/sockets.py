@@ -1,6 +1,7 @@
 """Sockets: a uvicorn server for each address and port, opened and closed one by one."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 _BACKLOG = 2048
+_QUESTIONS = 3  # to a client that says nothing, before it is taken for gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ async def open_door(
     uvicorn is not installed.
     """
     watch = Watch(limits.http1)
+    _notice_who_is_gone(bound, max(limits.http1.write_idle, limits.http2.write_seconds))
     server = _server(app, limits, watch, drain)
     server.servers = [await _listen(server, bound, tls, watch)]
     server.started = True
@@ -118,6 +121,25 @@ async def _listen(
     seconds = watch.limits.head_seconds
     arrivals = Arrivals(bound, protocol, tls.context, watch=watch, connections=state.connections, seconds=seconds)
     return cast("asyncio.base_events.Server", arrivals)
+
+
+def _notice_who_is_gone(bound: socket.socket, seconds: float) -> None:
+    """Have the system ask for clients that are gone without a word, and give up those that acknowledge nothing so long.
+
+    Whoever is accepted inherits it. Without, it goes on sending for a quarter of an hour, and never asks those to whom
+    there is nothing to send (RFC 1122 4.2.3.6, RFC 5482); each system has its own of these options.
+    """
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    times = {
+        "TCP_KEEPIDLE": math.ceil(seconds),
+        "TCP_KEEPINTVL": math.ceil(seconds / _QUESTIONS),
+        "TCP_KEEPCNT": _QUESTIONS,
+        "TCP_USER_TIMEOUT": math.ceil(seconds * 1000),
+    }
+    for name, value in times.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            bound.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def bind(place: Socket) -> socket.socket:

@@ -88,6 +88,28 @@ async def test_a_certificate_that_does_not_hold(authority: Authority) -> None:
             assert scripted.heads == []
 
 
+async def test_a_certificate_that_changes(authority: Authority) -> None:
+    """What was right before vouches for nobody: a session of then is no way in, and nothing is sent; nor for long."""
+    async with (
+        upstream(serving(OK), tls=authority.server("a.test")) as right,
+        upstream(serving(OK), tls=Authority().server("a.test")) as wrong,
+    ):
+        port = right.port
+
+        async def resolve(host: str, _: int) -> Sequence[tuple[str, int]]:
+            return (("127.0.0.1", port),)
+
+        transport = NativeTransport(Origin("https", "a.test", 443, None, resolve), authority.client())
+        for _ in range(2):
+            assert (await ask(transport, get())).body == b"ok"
+            port = wrong.port
+            with pytest.raises(NotConnected, match="certificate"):
+                await ask(transport, get())
+            port = right.port
+        await transport.aclose()
+        assert wrong.heads == []
+
+
 async def test_plain_text_behind_https(authority: Authority) -> None:
     """A server without TLS gets a ClientHello and nothing more."""
     came = bytearray()

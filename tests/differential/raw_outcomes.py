@@ -39,6 +39,6 @@ def raw_outcome(request: bytes, port: int, upstream: Recorder, quiet: float) -> 
 
 
 def _compared(each: Received) -> tuple[bytes, bytes, tuple[bytes, ...], bytes, bytes]:
-    # ASGI cannot tell an empty query from none; lines of one header may be joined.
+    # Lines of one header may be joined.
     fields = b",".join(value.strip(b" \t") for name, value in each.headers if name == b"x-t")
-    return each.method, each.target.removesuffix(b"?"), each.host, fields, each.body
+    return each.method, each.target, each.host, fields, each.body

@@ -191,6 +191,14 @@ def _framed(*fields: bytes, body: bytes = b"hello" + _BEHIND, statuses: tuple[in
     return Refused(requesting(*fields, line=_POST, body=body), statuses, ends=True)
 
 
+# Targets that are told apart by ``run`` alone: ASGI knows no mark without a query.
+TARGETS_OF_RUN = {
+    "a mark without a query": (b"/v1/x?", b"/x?"),
+    "a mark behind the prefix": (b"/v1?", b"?"),
+    "a mark behind slashes": (b"/v1//x//?", b"/x/?"),
+    "a mark in a URL": (b"http://h/v1?", b"?"),
+}
+
 # Requests whose end is anybody's guess: nobody behind the gateway sees them, or anything behind them.
 MISFRAMED = {
     **{f"a length of {each!r}": _framed(b"Content-Length: " + each) for each in _LENGTHS},

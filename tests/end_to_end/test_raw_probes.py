@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 from provider import Exchange, Provider, Script
-from raw_client import dial
+from raw_client import dial, read_to_end
 from raw_rows import (
     ANSWERS,
     BODIES,
@@ -24,6 +24,7 @@ from raw_rows import (
     REFUSED,
     REFUSED_BY_RUN,
     TARGETS,
+    TARGETS_OF_RUN,
     Answered,
     Refused,
     requesting,
@@ -157,6 +158,19 @@ def test_what_is_asked_for(target: tuple[bytes, bytes], door: Door) -> None:
     """The canonical path below the replacement, and the query as it was."""
     sent, received = target
     assert asked(door.port, requesting(line=b"GET " + sent + b" HTTP/1.1")).status == 200
+    assert door.provider.only_exchange().request.raw == head(b"GET", received, [])
+
+
+@pytest.mark.parametrize("cut", [1000, 20], ids=["at once", "in pieces"])
+@pytest.mark.parametrize("target", TARGETS_OF_RUN.values(), ids=TARGETS_OF_RUN)
+@pytest.mark.parametrize("opened", ["run"], indirect=True)
+def test_what_run_is_asked_for(target: tuple[bytes, bytes], cut: int, door: Door) -> None:
+    """As ``run`` alone can tell it."""
+    sent, received = target
+    data = requesting(b"Connection: close", line=b"GET " + sent + b" HTTP/1.1")
+    with dial(door.port, data[:cut]) as connection:
+        connection.sendall(data[cut:])
+        read_to_end(connection)
     assert door.provider.only_exchange().request.raw == head(b"GET", received, [])
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from gateway_filters.message.client import Client
 from gateway_filters.message.head import Reply, RequestHead, ResponseHead
+from gateway_filters.message.query import BARE
 
 HIDDEN = b"sk-live-0123456789"
 
@@ -100,6 +101,7 @@ def test_request_headers_are_read_in_order() -> None:
     ("query", "target"),
     [
         pytest.param(b"", b"/v1/a%2Fb", id="without a query there is no question mark"),
+        pytest.param(BARE, b"/v1/a%2Fb?", id="a mark alone is kept"),
         pytest.param(b"a=1&b=%20", b"/v1/a%2Fb?a=1&b=%20", id="a query follows its mark, byte for byte"),
     ],
 )

@@ -7,6 +7,7 @@ from starlette.types import Scope
 
 from gateway_filters.asgi.scope import TRIMMED
 from gateway_filters.http1.whole_request import WholeRequest
+from gateway_filters.message.query import path_and_query
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 
@@ -46,7 +47,7 @@ class Scopes:
 
     def of_parsed(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> Scope:
         """The scope of a head that the parser has told; ``target`` is in origin form."""
-        raw_path, _, query = target.partition(b"?")
+        raw_path, query = path_and_query(target)
         return {
             **self._common,
             "method": method,

@@ -9,6 +9,8 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
+from gateway_filters.message.query import path_and_query
+
 # Few lines are common; what clients send must not fill the memory, so longer ones are left to the parser.
 LONGEST_KNOWN = 512
 """The bytes of the longest line that is told here."""
@@ -74,7 +76,7 @@ def _plain_line(line: bytes) -> tuple[str, str, bytes, bytes] | None:
     if found is None:
         return None
     method, target = found.groups()
-    raw_path, _, query = target.partition(b"?")
+    raw_path, query = path_and_query(target)
     return method.decode(), unquote(raw_path.decode("ascii")), raw_path, query
 
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from gateway_filters.http2.faults import ErrorCode, StreamFault
 from gateway_filters.http2.static_table import Field
+from gateway_filters.message.query import path_and_query
 
 _REQUIRED = frozenset((b":method", b":path", b":scheme"))
 _SCHEMES = frozenset((b"http", b"https"))
@@ -36,7 +37,7 @@ class Asked:
 
     def __init__(self, method: bytes, target: bytes, headers: list[Field]) -> None:
         self.method = method.decode("ascii")
-        self.raw_path, _, self.query = target.partition(b"?")
+        self.raw_path, self.query = path_and_query(target)
         self.path = unquote(self.raw_path.decode("ascii"))
         self.headers = headers
         self.length: int | None = None

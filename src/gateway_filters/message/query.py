@@ -4,6 +4,25 @@ from collections.abc import Set as AbstractSet
 from urllib.parse import unquote_to_bytes
 
 
+class _Bare(bytes):
+    """A question mark with nothing behind it: no parameter, and yet something to send."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        return True
+
+
+BARE = _Bare()
+"""The query of ``/v1?``, which is as empty as that of ``/v1`` but is sent with its mark."""
+
+
+def path_and_query(target: bytes) -> tuple[bytes, bytes]:
+    """The raw path and the raw query of a target in origin form; ``BARE`` where there is a mark alone."""
+    path, mark, query = target.partition(b"?")
+    return path, query or (BARE if mark else b"")
+
+
 def first_parameter(query: bytes, name: bytes) -> bytes | None:
     """The decoded value of the first parameter of the (decoded) ``name``, or None; ``+`` is a blank."""
     for part in query.split(b"&"):

@@ -108,6 +108,10 @@ class UpstreamUnreachable(UpstreamError):
     """No connection (name, refusal, TLS) or it was lost before an answer began."""
 
 
+class StaleConnection(UpstreamUnreachable):
+    """A connection that had served before was lost, and not a byte had come back on it: the next one may hold."""
+
+
 class NotConnected(UpstreamUnreachable):
     """No connection was made, so nothing was sent and another place may be tried."""
 

@@ -99,7 +99,10 @@ def _takes_a_nominated_host(request: bytes, envoy: Raw, ours: Raw) -> bool:
 
 def _takes_two_offers(request: bytes, envoy: Raw, ours: Raw) -> bool:
     del ours
-    return re.search(rb"upgrade: h2c.*upgrade: h2c", request, re.DOTALL) is not None and 403 in envoy.statuses
+    return (
+        re.search(rb"upgrade: h2c.*upgrade: h2c", request, re.DOTALL | re.IGNORECASE) is not None
+        and 403 in envoy.statuses
+    )
 
 
 EXPLAINED: dict[str, Callable[[bytes, Raw, Raw], bool]] = {

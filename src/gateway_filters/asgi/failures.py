@@ -20,6 +20,7 @@ from gateway_filters.errors import (
     ClientError,
     GatewayFiltersError,
     PathMoved,
+    StaleConnection,
     Unauthenticated,
     UpstreamBusy,
     Verdict,
@@ -60,6 +61,8 @@ def _headers_for(error: BaseException) -> Headers:
         return ((b"location", error.location.encode("latin-1")),)
     if isinstance(error, BadFraming):
         return ((b"connection", b"close"),)
+    if isinstance(error, StaleConnection):
+        return ((b"retry-after", b"0"),)  # the gateway may not repeat it; who has asked may, at once
     # The one failure that passes by itself and soon (RFC 9110 10.2.3).
     return ((b"retry-after", b"1"),) if isinstance(error, UpstreamBusy) else ()
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Self
 
 from gateway_filters.errors import (
+    StaleConnection,
     UpstreamAborted,
     UpstreamError,
     UpstreamMalformed,
@@ -33,10 +34,6 @@ from gateway_filters.upstream.upload import pour
 
 _HIGH = 64 * 1024
 _LOW = 16 * 1024
-
-
-class StaleConnection(UpstreamUnreachable):
-    """A connection that had served before was lost, and not a byte had come back on it."""
 
 
 class IdleTimeout(UpstreamAborted):

@@ -1,22 +1,24 @@
 """Our own HTTP/1.1 client: plain values in, plain values out, over one pool of connections to one origin."""
 
+import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 
-from gateway_filters.errors import UpstreamUnreachable
+from gateway_filters.errors import StaleConnection, UpstreamUnreachable
 from gateway_filters.upstream.clocks import Patience, Sweep
 from gateway_filters.upstream.connection import Connection
 from gateway_filters.upstream.dial import Dialler, Places
-from gateway_filters.upstream.exchange import Exchange, StaleConnection
+from gateway_filters.upstream.exchange import Exchange
 from gateway_filters.upstream.home import Home
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.pool import Pool
 from gateway_filters.upstream.repetitions import PRICE, Repetitions
 from gateway_filters.upstream.request_head import WireHead, framed
 from gateway_filters.upstream.transport import Clocks, OutgoingRequest, Peer, Transport
+from gateway_filters.upstream.trust import Trust
 
 _log = logging.getLogger("gateway_filters")
 
@@ -50,6 +52,7 @@ class NativeTransport(Transport):
         self._made: _Made | None = None
         self._origin = origin
         self._repetitions = Repetitions()
+        self._trust = Trust()
         self._told: tuple[Clocks, Patience] | None = None
 
     @property
@@ -84,21 +87,27 @@ class NativeTransport(Transport):
         made = self._place(() if self._origin.resolve is None else await self._dialler.places())
         pool, sweep = made.pool, made.sweep
         first = Exchange(self._name, sweep, patience, head)
-        account = self._repetitions
+        account, trust = self._repetitions, self._trust
         number = account.begun = account.begun + 1
+        once = pieces is not None or not head.repeatable
         try:
-            if number > account.due or number % PRICE == 0:
-                connection = pool.take() or await self._connection(pool, patience, request.client)
-            else:
-                connection = await self._connection(pool, patience, request.client, fresh=True)
+            fresh = bool(number <= account.due or trust.wary) and self._distrusts(number, once=once)
+            connection = (None if fresh else pool.take()) or await self._connection(
+                pool, patience, request.client, fresh=fresh
+            )
+            on_trial = trust.wary and connection.reused
             first.begin(connection, data, pieces, head.framing)
             try:
-                return await first.answered()
+                answer = await first.answered()
             except StaleConnection:
                 why = self._not_again(first, head)
                 if why is not None:
                     _log.info("a request that a kept connection lost is not sent again: %s", why)
                     raise
+            else:
+                if on_trial:
+                    trust.held()
+                return answer
             second = Exchange(self._name, sweep, patience, head)
             connection = await self._connection(pool, patience, request.client, fresh=True)
             second.begin(connection, data, pieces, head.framing)
@@ -112,8 +121,15 @@ class NativeTransport(Transport):
             made, self._made = self._made, None
             await made.pool.aclose()
 
+    def _distrusts(self, number: int, *, once: bool) -> bool:
+        """Whether the ``number``-th request, which may be sent ``once``, is to have a new connection after losses."""
+        if once and self._trust.wary:
+            return not self._trust.may_try(asyncio.get_running_loop().time())
+        return number % PRICE != 0
+
     def _not_again(self, lost: Exchange, head: WireHead) -> str | None:
         """Why a lost request is not sent a second time; None when it is, and counted."""
+        self._trust.lost(asyncio.get_running_loop().time())
         if lost.touched or not head.repeatable:
             self._repetitions.warn()
             return "its body is sent as it comes" if lost.touched else "it may have been carried out"

@@ -90,6 +90,8 @@ class Pool(Keeper):
         Raises ``UpstreamBusy`` when none becomes free in time or the queue is full, ``NotConnected`` or
         ``ConnectTimeout`` when none can be made.
         """
+        if fresh and self._idle:
+            next(iter(self._idle)).close()  # or the new ones would come on top of those that nobody trusts
         room = self._has_room()
         if not room and self._queued - len(self._dialling) >= self._longest_queue:
             self._make_room(client)

@@ -15,6 +15,7 @@ from typing import Self
 from hpack.struct import HeaderTuple
 
 from gateway_filters.errors import (
+    StaleConnection,
     UpstreamAborted,
     UpstreamError,
     UpstreamMalformed,
@@ -23,7 +24,7 @@ from gateway_filters.errors import (
 )
 from gateway_filters.message.headers import Headers
 from gateway_filters.upstream.clocks import NEVER, Patience, Sweep
-from gateway_filters.upstream.exchange import IdleTimeout, StaleConnection, WriteTimeout
+from gateway_filters.upstream.exchange import IdleTimeout, WriteTimeout
 from gateway_filters.upstream.http2.answer_fields import AnswerFields, trailer_fields
 from gateway_filters.upstream.http2.connection import Connection
 from gateway_filters.upstream.http2.outbox import Outbox

@@ -9,11 +9,10 @@ from functools import partial
 
 from hpack.struct import HeaderTuple
 
-from gateway_filters.errors import NotConnected, UpstreamTimeout, UpstreamUnreachable
+from gateway_filters.errors import NotConnected, StaleConnection, UpstreamTimeout, UpstreamUnreachable
 from gateway_filters.message.head import IDEMPOTENT
 from gateway_filters.upstream.clocks import Patience, Sweep
 from gateway_filters.upstream.dial import Dialler, Places
-from gateway_filters.upstream.exchange import StaleConnection
 from gateway_filters.upstream.http2.connection import Connection
 from gateway_filters.upstream.http2.exchange import Exchange, Refused, Unprocessed
 from gateway_filters.upstream.http2.outbox import Outbox

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 
 class GatewayFiltersError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose; ``request_id`` is the one a client was told with it."""
+
+    request_id: str = ""
 
 
 class ConfigurationError(GatewayFiltersError, ValueError):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -29,13 +30,14 @@ from gateway_filters.message.head import RequestHead
 class Failing:
     """Sends some messages and raises."""
 
-    def __init__(self, error: BaseException, *before: str) -> None:
+    def __init__(self, error: BaseException, *before: str, body: bytes = b"") -> None:
         self._error = error
         self._before = before
+        self._body = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for kind in self._before:
-            await send({"type": kind, "status": 200, "headers": [], "body": b"", "more_body": True})
+            await send({"type": kind, "status": 200, "headers": [], "body": self._body, "more_body": True})
         raise self._error
 
 
@@ -89,6 +91,27 @@ async def test_after_the_start(error: Exception) -> None:
             await driver.end()
     assert [each["type"] for each in driver.sent] == ["http.response.start", "http.response.body"]
     assert driver.sent[-1]["more_body"]
+
+
+BROKEN = [
+    pytest.param(UpstreamAborted("it ended early"), "it ended early", id="in our words, where they are ours"),
+    pytest.param(ValueError("x-secret: 1"), "ValueError", id="else by the kind of the error alone"),
+]
+
+
+@pytest.mark.parametrize(("error", "reason"), BROKEN)
+async def test_what_breaks_off_is_told_in_the_log(
+    error: Exception, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, with how far it came and a request id (F7)."""
+    app = Failures(Failing(error, "http.response.start", "http.response.body", "http.response.body", body=b"12345"))
+    with caplog.at_level(logging.INFO, "gateway_filters"):
+        async with Driver(app, http_scope()) as driver:
+            with pytest.raises(type(error)):
+                await driver.end()
+    (record,) = caplog.records
+    line = rf"an answer broke off after 10 bytes of its body: {re.escape(reason)} \[request [0-9a-f]{{16}}\]"
+    assert re.fullmatch(line, record.getMessage())
 
 
 async def test_a_hint_is_no_start() -> None:

@@ -3,6 +3,7 @@
 import http.client
 import re
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,26 @@ def log(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201 - a fixture t
     assert "503 upstream_unreachable" in said
     assert re.fullmatch(r"(?:[ -~]*\n)*", said), said
     assert "forged" not in said.lower()
+
+
+def test_an_answer_that_breaks_off_is_one_line(folder: Path) -> None:
+    """Which request, how far it came and why; no traceback of what was foreseen (F7)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port, address = free_port(), server.getsockname()
+        endpoint = f"[{{ip: {{address: 127.0.0.1, port: {address[1]}}}}}]"
+        kind = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\n"
+        there = f"{kind}spec: {{endpoints: {endpoint}}}\n"
+        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), there))
+        with running(folder) as process, socket.create_connection(("127.0.0.1", port), 10) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")
+            upstream, _ = server.accept()
+            with upstream:
+                assert upstream.recv(4096)
+                upstream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+                while not client.recv(4096).endswith(b"half"):
+                    pass
+            assert client.recv(4096) == b""
+            _, said = process.stop()
+    line = r"ERROR gateway_filters: an answer broke off after 4 bytes of its body: .* \[request [0-9a-f]{16}\]"
+    assert [each for each in said.splitlines() if "broke off" in each and re.fullmatch(line, each)], said
+    assert said.count("broke off") == 2 and "Traceback" not in said, said

@@ -32,21 +32,25 @@ from gateway_filters.message.headers import Headers
 
 _log = logging.getLogger("gateway_filters")
 
+_NOTHING = -1  # bytes of a body whose answer has not begun
 _NOT_FOUND = Verdict(404, "not_found", "No route matches.")
 _MISDIRECTED = Verdict(421, "misdirected", "The connection is for another host.")
 
 
 def reply_to(error: BaseException) -> Reply:
     """The answer to ``error``: status and words from the table, a new request id; logs the reason with it."""
-    judged = verdict(error)
-    reply = told(judged, str(error), logging.INFO if isinstance(error, ClientError) else logging.ERROR)
+    judged, request_id = verdict(error), secrets.token_hex(8)
+    if isinstance(error, GatewayFiltersError):
+        error.request_id = request_id
+    level = logging.INFO if isinstance(error, ClientError) else logging.ERROR
+    reply = told(judged, str(error), level, request_id)
     more = _headers_for(error)
     return Reply(judged.status, (*reply.head.headers, *more), reply.body) if more else reply
 
 
-def told(judged: Verdict, reason: str, level: int = logging.INFO) -> Reply:
-    """The answer that a verdict is, with a new request id; logs the reason with it."""
-    request_id = secrets.token_hex(8)
+def told(judged: Verdict, reason: str, level: int = logging.INFO, request_id: str = "") -> Reply:
+    """The answer that a verdict is, with a request id, by default a new one; logs the reason with it."""
+    request_id = request_id or secrets.token_hex(8)
     _log.log(level, "%d %s: %s [request %s]", judged.status, judged.type, reason, request_id)
     told = {"message": judged.message, "type": judged.type, "param": None, "code": None, "request_id": request_id}
     return json_reply(judged.status, {"error": told})
@@ -88,12 +92,15 @@ class Failures(Shell):
     """An app whose errors are answers until the answer has begun, and aborts from then on."""
 
     async def serve(self, head: RequestHead, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the app; answer its failure, or raise it on when the answer has begun."""
-        started = False
+        """Run the app; answer its failure, or tell of it and raise it on when the answer has begun."""
+        sent = _NOTHING
 
         def watched(message: Message) -> Awaitable[None]:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
+            nonlocal sent
+            if sent != _NOTHING:
+                sent += len(message.get("body", b""))
+            elif message["type"] == "http.response.start":
+                sent = 0
             return send(message)
 
         try:
@@ -104,7 +111,8 @@ class Failures(Shell):
             # Of the app that we are part of: a limit on bodies, say. It knows what to answer.
             raise
         except Exception as error:
-            if started:
+            if sent != _NOTHING:
+                _tell_break(error, sent)
                 raise
             await send_reply(self._logged(error), send)
 
@@ -112,3 +120,11 @@ class Failures(Shell):
         if not isinstance(error, GatewayFiltersError):
             _log.exception("an app or a filter failed")
         return reply_to(error if isinstance(error, GatewayFiltersError) else Exception(type(error).__name__))
+
+
+def _tell_break(error: Exception, sent: int) -> None:
+    """Log what an answer was broken off by, of which ``sent`` bytes of the body had gone to the client."""
+    ours = isinstance(error, GatewayFiltersError)
+    reason, request_id = (str(error), error.request_id) if ours else (type(error).__name__, "")
+    request_id = request_id or secrets.token_hex(8)
+    _log.error("an answer broke off after %d bytes of its body: %s [request %s]", sent, reason, request_id)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from starlette.types import ASGIApp, Message, Scope
 
+from gateway_filters.errors import GatewayFiltersError
 from gateway_filters.message.sent import SENT
 
 if TYPE_CHECKING:
@@ -89,8 +90,9 @@ class Cycle:
                 await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             _log.info("a request was cut: its time was over")
-        except BaseException:  # noqa: BLE001 - whatever it is, the connection goes on or is cut, never hangs
-            if not self.disconnected:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the connection goes on or is cut, never hangs
+            # Of ours ``Failures`` has told.
+            if not self.disconnected and not isinstance(error, GatewayFiltersError):
                 _log.exception("the app failed")
         finally:
             self._wire.tasks.discard(cast("asyncio.Task[None]", self.task))

@@ -81,8 +81,9 @@ class Stream:
             if not self.answer.over:
                 _log.error("an app returned without a whole answer")
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this stream's alone
-            if not self.gone:
-                _tell(error)
+            # Of ours ``Failures`` has told.
+            if not self.gone and not isinstance(error, GatewayFiltersError):
+                _log.error("an app failed", exc_info=error)
         finally:
             self._conclude()
 
@@ -202,10 +203,3 @@ class Stream:
             self._owner.cut(self, ErrorCode.INTERNAL_ERROR)
         else:
             self.refuse(500, "the app gave no answer")
-
-
-def _tell(error: Exception) -> None:
-    if isinstance(error, GatewayFiltersError):
-        _log.error("an answer broke off: %s", error)
-    else:
-        _log.error("an app failed", exc_info=error)

@@ -57,10 +57,12 @@ class PatientUpstream:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await self._answer(reader, writer)
+            while await self._answer(reader, writer):
+                pass
         writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Serve one request; whether its client may ask for more."""
         events = b" /events " in await reader.readuntil(b"\r\n\r\n")
         self.seen += 1
         self.busy += 1
@@ -70,10 +72,13 @@ class PatientUpstream:
         released = asyncio.ensure_future(self._released.wait())
         await asyncio.wait({gone, released}, return_when="FIRST_COMPLETED")
         released.cancel()
-        if not gone.done():
-            writer.write(b"0\r\n\r\n" if events else b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-        await gone
+        stays = gone.cancel()
         self.busy -= 1
+        if stays:
+            with contextlib.suppress(asyncio.CancelledError):
+                await gone
+            writer.write(b"0\r\n\r\n" if events else b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        return stays
 
 
 @contextmanager

@@ -14,6 +14,7 @@ FLOORS = {
     "errors": 0,
     "message": 0,
     "credentials": 0,
+    "limits": 1,
     "filters": 1,
     "matching": 1,
     "secrets": 1,

@@ -8,6 +8,7 @@ from typing import TypeVar, get_args
 from gateway_filters.errors import ConfigurationError
 from gateway_filters.http1.limits import Limits
 from gateway_filters.http2 import Http2Limits
+from gateway_filters.limits import check_above_zero
 from gateway_filters.sockets import ServerLimits
 from gateway_filters.upstream import Clocks
 
@@ -19,14 +20,10 @@ class UpstreamLimits(Clocks):
     connections: int | None = None
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"the upstream limit {each.name} of {value} must be above 0")
+        check_above_zero(self, "upstream")
 
 
 _Kind = TypeVar("_Kind", Limits, Http2Limits, UpstreamLimits)
-
 
 _OPTIONS = (
     ("http1", "HTTP/1 connections", "body_bytes=10000000"),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway_filters.errors import ConfigurationError
+from gateway_filters.limits import check_above_zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,4 @@ class Limits:
     connections_of_peer: int | None = None
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"the HTTP/1.1 limit {name} of {value} must be above 0")
+        check_above_zero(self, "HTTP/1.1")

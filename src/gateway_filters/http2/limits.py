@@ -8,6 +8,7 @@ windows that never open (CVE-2019-9511 to 9518); compression bombs (CVE-2016-658
 from dataclasses import dataclass
 
 from gateway_filters.errors import ConfigurationError
+from gateway_filters.limits import check_above_zero
 
 LARGEST_WINDOW = 2**31 - 1
 """The widest that a window may be (6.9.1)."""
@@ -54,10 +55,7 @@ class Http2Limits:
     body_rate: int | None = None
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
-            limit: float | None = getattr(self, name)
-            if limit is not None and not limit > 0:
-                raise ConfigurationError(f"the HTTP/2 limit {name} of {limit} must be above 0")
+        check_above_zero(self, "HTTP/2")
         for name in ("window", "connection_window"):
             if getattr(self, name) > LARGEST_WINDOW:
                 raise ConfigurationError(f"the HTTP/2 {name} of {getattr(self, name)} is above {LARGEST_WINDOW}")

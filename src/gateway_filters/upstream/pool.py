@@ -21,7 +21,7 @@ from gateway_filters.errors import ConnectTimeout, NotConnected, UpstreamBusy, U
 from gateway_filters.upstream.clocks import NEVER, Patience
 from gateway_filters.upstream.connection import Connection, Keeper
 from gateway_filters.upstream.transport import Peer
-from gateway_filters.upstream.turns import Turns
+from gateway_filters.upstream.turns import Turns, first_waiting, make_room
 
 Dial = Callable[[Connection, float], Awaitable[None]]
 Waiter = asyncio.Future[Connection | BaseException]
@@ -90,13 +90,14 @@ class Pool(Keeper):
         Raises ``UpstreamBusy`` when none becomes free in time or the queue is full, ``NotConnected`` or
         ``ConnectTimeout`` when none can be made.
         """
+        who = client and client[0]
         if fresh and self._idle:
             next(iter(self._idle)).close()  # or the new ones would come on top of those that nobody trusts
         room = self._has_room()
         if not room and self._queued - len(self._dialling) >= self._longest_queue:
-            self._make_room(client)
+            make_room(self._waiting, who, UpstreamBusy(f"too many requests wait for a connection to {self.name}"))
         waiter: Waiter = self._loop.create_future()
-        (self._choosy if fresh else self._waiting).join(waiter, client and client[0])
+        (self._choosy if fresh else self._waiting).join(waiter, who)
         self._patience = patience.connect
         attempt = self._attempt(patience.connect) if room else None
         try:
@@ -116,7 +117,7 @@ class Pool(Keeper):
     def release(self, connection: Connection) -> None:
         """Give back a connection: to whose turn it is, or it becomes idle."""
         usable = connection.usable
-        waiter = _first(self._waiting) if usable and self._waiting else None
+        waiter = first_waiting(self._waiting) if usable and self._waiting else None
         if waiter is not None:
             waiter.set_result(connection)
         elif self._retired or not usable:
@@ -186,16 +187,8 @@ class Pool(Keeper):
             if isinstance(given, Connection):
                 self.release(given)
 
-    def _make_room(self, client: Peer | None) -> None:
-        busy = UpstreamBusy(f"too many requests wait for a connection to {self.name}")
-        other = self._waiting.crowded_out(client and client[0])
-        if other is None:
-            raise busy
-        if not other.done():
-            other.set_result(busy)
-
     def _first_waiter(self) -> Waiter | None:
-        return _first(self._choosy) or _first(self._waiting)
+        return first_waiting(self._choosy) or first_waiting(self._waiting)
 
     def _too_long(self) -> UpstreamError:
         if self._dialling:
@@ -234,7 +227,7 @@ class Pool(Keeper):
         if not connection.usable:
             return NotConnected(f"{self.name} accepted a connection and closed it at once")
         self._open.add(connection)
-        waiter = _first(self._choosy)
+        waiter = first_waiting(self._choosy)
         if waiter is not None:
             waiter.set_result(connection)
         else:
@@ -267,14 +260,6 @@ class Pool(Keeper):
                 self._loop.call_later(since + self._expiry - now, self._expire)
                 return
             connection.close()
-
-
-def _first(queue: Turns[Waiter]) -> Waiter | None:
-    """Whose turn it is, and waits no more herewith."""
-    while (waiter := queue.next()) is not None:
-        if not waiter.done():
-            return waiter
-    return None
 
 
 class Socketed(Protocol):

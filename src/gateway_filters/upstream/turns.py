@@ -5,10 +5,12 @@ clients. Where the queue is full, a request of a client that has fewer takes the
 client that has most: filling a queue must not keep others out of it.
 """
 
+from asyncio import Future
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 W = TypeVar("W", bound=Hashable)
+F = TypeVar("F", bound="Future[Any]")
 
 
 class Turns(Generic[W]):
@@ -56,3 +58,20 @@ class Turns(Generic[W]):
         youngest = next(reversed(most))
         self.leave(youngest)
         return youngest
+
+
+def first_waiting(turns: Turns[F]) -> F | None:
+    """Whose turn it is of those who have not given up meanwhile, and waits no longer herewith; None for nobody."""
+    while (waiter := turns.next()) is not None:
+        if not waiter.done():
+            return waiter
+    return None
+
+
+def make_room(turns: Turns[F], client: Hashable, busy: Exception) -> None:
+    """Give ``busy`` to who makes room for ``client`` in a full queue; raises it where nobody does."""
+    other = turns.crowded_out(client)
+    if other is None:
+        raise busy
+    if not other.done():
+        other.set_result(busy)

@@ -16,7 +16,7 @@ from gateway_filters.upstream.http2.connection import Connection, Keeper
 from gateway_filters.upstream.http2.engine import STREAMS
 from gateway_filters.upstream.pool import readable
 from gateway_filters.upstream.transport import Peer
-from gateway_filters.upstream.turns import Turns
+from gateway_filters.upstream.turns import Turns, first_waiting, make_room
 
 Dial = Callable[[Connection, float], Awaitable[None]]
 Waiter = asyncio.Future[Connection | BaseException]
@@ -85,10 +85,11 @@ class Pool(Keeper):
         Raises ``UpstreamBusy`` when none has in time or the queue is full; ``NotConnected``, ``ConnectTimeout`` or
         ``UpstreamMalformed`` when none can be made.
         """
+        who = client and client[0]
         if not self._may_dial() and not self._dialling and len(self._waiting) >= self._longest_queue:
-            self._make_room(client)
+            make_room(self._waiting, who, UpstreamBusy(f"too many requests wait for a stream to {self.name}"))
         waiter: Waiter = self._loop.create_future()
-        self._waiting.join(waiter, client and client[0])
+        self._waiting.join(waiter, who)
         self._patience = patience.connect
         self._dial_for_waiters()
         longest = max(patience.pool, patience.connect)
@@ -110,7 +111,7 @@ class Pool(Keeper):
         """It may have more or less room for streams than before."""
         if connection not in self._open:
             return
-        while connection.room > 0 and (waiter := self._first_waiter()) is not None:
+        while connection.room > 0 and (waiter := first_waiting(self._waiting)) is not None:
             self._promise(connection)
             waiter.set_result(connection)
         self._place(connection)
@@ -142,7 +143,7 @@ class Pool(Keeper):
         self._retired = True
         for attempt in tuple(self._dialling):
             attempt.cancel()
-        while (waiter := self._first_waiter()) is not None:
+        while (waiter := first_waiting(self._waiting)) is not None:
             waiter.set_result(NotConnected(f"the connections to {self.name} are being closed"))
         for connection in (*self._open, *self._departing):
             connection.close() if connection.idle else connection.cut("we closed it")
@@ -192,20 +193,6 @@ class Pool(Keeper):
             given = waiter.result()
             if isinstance(given, Connection):
                 given.unpromise()
-
-    def _make_room(self, client: Peer | None) -> None:
-        busy = UpstreamBusy(f"too many requests wait for a stream to {self.name}")
-        other = self._waiting.crowded_out(client and client[0])
-        if other is None:
-            raise busy
-        if not other.done():
-            other.set_result(busy)
-
-    def _first_waiter(self) -> Waiter | None:
-        while (waiter := self._waiting.next()) is not None:
-            if not waiter.done():
-                return waiter
-        return None
 
     def _too_long(self) -> UpstreamError:
         if self._dialling or not self._open:
@@ -263,7 +250,7 @@ class Pool(Keeper):
     def _disappoint(self, error: BaseException) -> None:
         """Nobody else will serve those whom the attempt was made for."""
         while len(self._waiting) > len(self._dialling) * self._streams:
-            waiter = self._first_waiter()
+            waiter = first_waiting(self._waiting)
             if waiter is not None:
                 waiter.set_result(error)
 

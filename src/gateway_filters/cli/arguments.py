@@ -6,8 +6,8 @@ from math import inf
 from typing import Any
 
 from gateway_filters.errors import ManifestError
-from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.load import Translation, translate_files
+from gateway_filters.message.client import is_address
 from gateway_filters.routing import Socket
 from gateway_filters.secrets import DirectorySecrets
 

@@ -5,6 +5,7 @@ import socket
 from dataclasses import dataclass
 
 from gateway_filters.gateway_api.resources import BackendEndpoint, Gateway, GatewayAddress
+from gateway_filters.message.client import is_address
 
 _SUPPORTED = ("IPAddress", "Hostname")
 
@@ -36,15 +37,6 @@ def addresses_of(gateway: Gateway, host: str) -> Addresses:
     )
     bad = {each.value for each in written if each.value and not _usable(each)} if unusable else set[str]()
     return Addresses(tuple(value for value in values if value not in bad), (), unusable)
-
-
-def is_address(text: str) -> bool:
-    """Whether ``text`` is an IP address, which no host name of a manifest may be (Gateway API, Hostname)."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def endpoint_fault(endpoint: BackendEndpoint) -> str:

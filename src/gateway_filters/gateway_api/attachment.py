@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.listeners import GatewayView, ListenerView
 from gateway_filters.gateway_api.objects import namespace_of
@@ -11,6 +10,7 @@ from gateway_filters.gateway_api.resources import Gateway, HTTPRoute, ParentRefe
 from gateway_filters.gateway_api.selection import selected
 from gateway_filters.gateway_api.translation import Context
 from gateway_filters.matching.hostname import intersection
+from gateway_filters.message.client import is_address
 
 
 @dataclass(frozen=True)

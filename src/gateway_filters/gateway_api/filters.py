@@ -18,10 +18,10 @@ from gateway_filters.filters import (
     URLRewrite,
 )
 from gateway_filters.filters.url_rewrite import PathModifier
-from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.resources import HTTPHeader, HTTPPathModifier, HTTPRequestMirror, RouteFilter
 from gateway_filters.gateway_api.resources.http_filters import FilterType
 from gateway_filters.gateway_api.site import Site, UnsupportedError
+from gateway_filters.message.client import is_address
 from gateway_filters.message.text import header_name
 from gateway_filters.routing import Backend, ExternalAuth, Mirror
 

@@ -5,7 +5,7 @@ A Gateway is ours when its GatewayClass is not among the objects or names our co
 
 from dataclasses import dataclass, field
 
-from gateway_filters.gateway_api.addresses import Addresses, addresses_of, is_address
+from gateway_filters.gateway_api.addresses import Addresses, addresses_of
 from gateway_filters.gateway_api.certificates import certificate_of
 from gateway_filters.gateway_api.client_traffic import ClientTraffic, EscapedSlashesAction, escaped_slashes, flaw
 from gateway_filters.gateway_api.conditions import Conditions
@@ -23,6 +23,7 @@ from gateway_filters.gateway_api.resources import (
 from gateway_filters.gateway_api.selection import selected
 from gateway_filters.gateway_api.translation import Context, age, qualified
 from gateway_filters.gateway_api.upstream_tls import NOTHING, Shown
+from gateway_filters.message.client import is_address
 from gateway_filters.routing import ListenerTLS, Route
 
 CONTROLLER = "gateway-filters/controller"

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.client_traffic import ClientTraffic
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.listeners import CONTROLLER, GatewayView, ListenerView
@@ -23,6 +22,7 @@ from gateway_filters.gateway_api.routes import RouteView
 from gateway_filters.gateway_api.tls_policies import TLSPolicies
 from gateway_filters.gateway_api.translation import Context, qualified
 from gateway_filters.gateway_api.upstream_tls import UpstreamTLS
+from gateway_filters.message.client import is_address
 
 Json = dict[str, Any]
 

@@ -5,7 +5,6 @@ A policy that cannot be met makes its backend unusable: never is a request sent 
 
 from collections.abc import Iterator
 
-from gateway_filters.gateway_api.addresses import is_address
 from gateway_filters.gateway_api.certificates import authorities_of
 from gateway_filters.gateway_api.conditions import Conditions
 from gateway_filters.gateway_api.objects import Key, Question, key_of, namespace_of
@@ -16,6 +15,7 @@ from gateway_filters.gateway_api.resources import (
     Service,
 )
 from gateway_filters.gateway_api.translation import Context, age, qualified
+from gateway_filters.message.client import is_address
 from gateway_filters.routing import BackendTLS, SubjectAltName
 
 Target = tuple[str, str, str, str, str | None]

@@ -41,3 +41,8 @@ def address_of(text: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is an IP address, and so no name that could be looked up."""
+    return address_of(text) is not None

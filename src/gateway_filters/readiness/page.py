@@ -5,14 +5,13 @@ Facts
   this address today (DNS rebinding), so only addresses and ``localhost`` are answered.
 """
 
-from ipaddress import ip_address
-
 from starlette.types import Receive, Scope, Send
 
 from gateway_filters.asgi.failures import json_reply
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.errors import BadRequest
 from gateway_filters.message.authority import split_authority
+from gateway_filters.message.client import is_address
 from gateway_filters.message.head import Reply
 from gateway_filters.message.headers import Headers, first
 from gateway_filters.readiness.standing import Readiness
@@ -49,9 +48,9 @@ def _is_place(authority: bytes) -> bool:
     """Whether a Host is an address or this machine, which no name of somebody else's can be."""
     try:
         host = split_authority(authority, "Host")[0].decode("ascii")
-        return host.lower() == "localhost" or bool(ip_address(host.strip("[]")))
     except (BadRequest, ValueError):
         return False
+    return host.lower() == "localhost" or is_address(host.strip("[]"))
 
 
 def _refusal(status: int, message: str, more: Headers = ()) -> Reply:

@@ -18,9 +18,10 @@ from itertools import chain
 from typing import cast
 
 from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected
+from gateway_filters.message.client import is_address
 from gateway_filters.upstream.addresses import is_public
 from gateway_filters.upstream.clocks import NEVER
-from gateway_filters.upstream.names import Address, alternating, is_address, look_up
+from gateway_filters.upstream.names import Address, alternating, look_up
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.resumption import ResumingContext
 
@@ -131,16 +132,16 @@ class Dialler:
 
     def _permitted(self, addresses: Sequence[Address]) -> Sequence[Address]:
         """Those that are not private; raises ``OSError`` where all are."""
-        permitted = [each for each in addresses if is_public(str(each[1][0]))]
-        if len(permitted) == len(addresses):
-            return permitted
-        private = ", ".join(str(place[0]) for _, place in addresses if not is_public(str(place[0])))
+        private = [each for each in addresses if not is_public(str(each[1][0]))]
+        if not private:
+            return addresses
+        named = ", ".join(str(place[0]) for _, place in private)
         if not self._told:
             self._told = True
-            _log.warning("%s leads to %s, which is private: nothing is sent there", self._origin, private)
-        if not permitted:
-            raise OSError(f"{private} is private, which is denied")
-        return permitted
+            _log.warning("%s leads to %s, which is private: nothing is sent there", self._origin, named)
+        if len(private) == len(addresses):
+            raise OSError(f"{named} is private, which is denied")
+        return [each for each in addresses if each not in private]
 
 
 async def _race(addresses: Sequence[Address]) -> socket.socket:

@@ -16,11 +16,11 @@ from gateway_filters.asgi.shell import HeadApp
 from gateway_filters.errors import BadRequest
 from gateway_filters.matching.hostname import covers
 from gateway_filters.message.authority import split_authority
+from gateway_filters.message.client import is_address
 from gateway_filters.message.head import RequestHead
 from gateway_filters.routing import Backend, Endpoint
 from gateway_filters.upstream.app import BareUpstream
 from gateway_filters.upstream.endpoints import reach
-from gateway_filters.upstream.names import is_address
 from gateway_filters.upstream.transport import Clocks, Resolver
 from gateway_filters.upstream.websocket.limits import WebSocketLimits
 

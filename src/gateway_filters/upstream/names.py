@@ -9,7 +9,6 @@ Facts
 """
 
 import asyncio
-import ipaddress
 import socket
 from collections import deque
 from collections.abc import Sequence
@@ -19,18 +18,11 @@ from itertools import zip_longest
 from threading import Thread
 from weakref import WeakKeyDictionary
 
+from gateway_filters.message.client import is_address
+
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 _MOST_THREADS = 64
-
-
-def is_address(host: str) -> bool:
-    """Whether ``host`` is an address as it is, so that there is nothing to look up."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def look_up(host: str, port: int) -> list[Address]:

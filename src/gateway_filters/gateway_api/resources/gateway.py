@@ -1,6 +1,5 @@
 """Gateway: listeners, their addresses, and TLS towards clients and backends."""
 
-import ipaddress
 import re
 from typing import Annotated, Literal, LiteralString, Self
 
@@ -28,6 +27,7 @@ from gateway_filters.gateway_api.resources.scalars import (
     OptionValue,
     PortNumber,
 )
+from gateway_filters.message.client import is_address
 
 AddressType = Annotated[
     str,
@@ -44,11 +44,7 @@ _PREFIX_LIMIT = 253
 
 
 def _is_ip(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return "%" not in text  # a zone belongs to one machine; the API server knows none
+    return is_address(text) and "%" not in text  # a zone belongs to one machine; the API server knows none
 
 
 class GatewayAddress(Part):

@@ -52,8 +52,13 @@ def told(judged: Verdict, reason: str, level: int = logging.INFO, request_id: st
     """The answer that a verdict is, with a request id, by default a new one; logs the reason with it."""
     request_id = request_id or secrets.token_hex(8)
     _log.log(level, "%d %s: %s [request %s]", judged.status, judged.type, reason, request_id)
-    told = {"message": judged.message, "type": judged.type, "param": None, "code": None, "request_id": request_id}
-    return json_reply(judged.status, {"error": told})
+    return error_reply(judged, request_id=request_id)
+
+
+def error_reply(judged: Verdict, **more: str) -> Reply:
+    """A verdict in the OpenAI error shape, with what else there is to say."""
+    error = {"message": judged.message, "type": judged.type, "param": None, "code": None, **more}
+    return json_reply(judged.status, {"error": error})
 
 
 def _headers_for(error: BaseException) -> Headers:

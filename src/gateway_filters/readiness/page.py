@@ -7,9 +7,9 @@ Facts
 
 from starlette.types import Receive, Scope, Send
 
-from gateway_filters.asgi.failures import json_reply
+from gateway_filters.asgi.failures import error_reply, json_reply
 from gateway_filters.asgi.reply import send_reply
-from gateway_filters.errors import BadRequest
+from gateway_filters.errors import BadRequest, Verdict
 from gateway_filters.message.authority import split_authority
 from gateway_filters.message.client import is_address
 from gateway_filters.message.head import Reply
@@ -41,7 +41,7 @@ class ReadinessPage:
         if scope["method"] not in ("GET", "HEAD"):
             return _refusal(405, "The method is not allowed.", ((b"allow", b"GET, HEAD"),))
         standing = self._readiness.standing
-        return _reply(200 if standing.ready else 503, standing.told())
+        return _not_kept(json_reply(200 if standing.ready else 503, standing.told()))
 
 
 def _is_place(authority: bytes) -> bool:
@@ -54,10 +54,8 @@ def _is_place(authority: bytes) -> bool:
 
 
 def _refusal(status: int, message: str, more: Headers = ()) -> Reply:
-    body = {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": None}}
-    return _reply(status, body, more)
+    return _not_kept(error_reply(Verdict(status, "invalid_request_error", message)), more)
 
 
-def _reply(status: int, body: object, more: Headers = ()) -> Reply:
-    reply = json_reply(status, body)
-    return Reply(status, (*reply.head.headers, *_NOT_KEPT, *more), reply.body)
+def _not_kept(reply: Reply, more: Headers = ()) -> Reply:
+    return Reply(reply.head.status, (*reply.head.headers, *_NOT_KEPT, *more), reply.body)

@@ -74,8 +74,7 @@ class Controller:
             _check_credentials(translation)
         found = list(exposures(translation))
         if found and not self._allow_unauthenticated:
-            more = f" (and {len(found) - 1} more like it)" if len(found) > 1 else ""
-            raise ManifestError(f"{found[0]}{more}; --allow-unauthenticated serves it all the same")
+            raise ManifestError(f"{_first(found)}; --allow-unauthenticated serves it all the same")
         return replace(translation, problems=(*translation.problems, *found))
 
 
@@ -84,5 +83,9 @@ def _check_credentials(translation: Translation) -> None:
     credentials.look()
     missing = list(credentials.missing())
     if missing:
-        more = f" (and {len(missing) - 1} more like it)" if len(missing) > 1 else ""
-        raise ManifestError(f"{missing[0]}{more}")
+        raise ManifestError(_first(missing))
+
+
+def _first(found: Sequence[object]) -> str:
+    """The first of several, and how many there are besides."""
+    return f"{found[0]} (and {len(found) - 1} more like it)" if len(found) > 1 else str(found[0])

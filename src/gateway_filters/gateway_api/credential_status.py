@@ -23,6 +23,9 @@ Json = dict[str, Any]
 Standing = tuple[tuple[str | None, str], ...]
 """Of each source the fingerprint in use and what is wrong: all that is said but times."""
 
+UNAVAILABLE = "SecretUnavailable"
+"""Why a route cannot serve: it has no credential to inject."""
+
 CREDENTIALS_READY = "gateway-filters/CredentialsReady"
 CREDENTIALS_IN_CLEAR = "gateway-filters/CredentialsInClear"
 
@@ -160,7 +163,7 @@ def _reason(stand: list[tuple[CredentialInjection, SecretState]]) -> str:
 def _trouble(states: list[SecretState]) -> str:
     """Why credentials are not as they should be; empty where they are."""
     if not all(state.fingerprint for state in states):
-        return "SecretUnavailable"
+        return UNAVAILABLE
     return "SecretStale" if any(state.failure for state in states) else ""
 
 

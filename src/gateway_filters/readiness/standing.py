@@ -10,8 +10,7 @@ Facts
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-UNAVAILABLE = "SecretUnavailable"
-"""Why a route cannot serve: it has no credential to inject."""
+from gateway_filters.gateway_api.credential_status import UNAVAILABLE
 
 _MOST = 100
 

@@ -120,7 +120,7 @@ def _switching(scope: Scope, headers: list[tuple[bytes, bytes]], nominated: froz
     """What is left of ``Connection``: nothing, unless a server shows a request that wants another protocol than h2c."""
     if scope["type"] != "http" or b"upgrade" not in nominated:
         return ()
-    spoken = all(value.strip(b" \t").lower() == b"h2c" for name, value in headers if name == b"upgrade")
+    spoken = all(value.lower() == b"h2c" for name, value in headers if name == b"upgrade")
     return () if spoken else ((b"connection", b"upgrade"),)
 
 

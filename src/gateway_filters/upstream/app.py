@@ -37,11 +37,7 @@ from gateway_filters.upstream.httpx_transport import HttpxTransport
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.outgoing import forwarded, outgoing
 from gateway_filters.upstream.tls import client_context
-from gateway_filters.upstream.transport import (
-    Clocks,
-    Resolver,
-    Transport,
-)
+from gateway_filters.upstream.transport import Clocks, Resolver, Transport
 from gateway_filters.upstream.websocket.handshake import Handshake
 from gateway_filters.upstream.websocket.limits import WebSocketLimits, WebSockets
 from gateway_filters.upstream.websocket.obstacle import websocket_obstacle

@@ -21,12 +21,16 @@ from tls_manifests import bundle
 pytest.importorskip("joserfc", reason="the extra gateway-filters[jwt] is not installed")
 
 CA = trustme.CA()
-ROUTES = """
+GATEWAY = """
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: g}
 spec: {gatewayClassName: any, listeners: [{name: http, port: 80, protocol: HTTP}]}
 ---
+"""
+ROUTES = (
+    GATEWAY
+    + """
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: r}
@@ -77,6 +81,7 @@ kind: Backend
 metadata: {name: chosen}
 spec: {type: DynamicResolver}
 """
+)
 BY_NAME = "{group: gateway.envoyproxy.io, kind: Backend, name: name, port: 80}"
 TOKEN = "Bearer eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ.e30.AAAA"
 
@@ -189,12 +194,9 @@ async def test_an_address_stays_the_operators_word(tmp_path: Path) -> None:
         await gateway.aclose()
 
 
-PINNED = """
-apiVersion: gateway.networking.k8s.io/v1
-kind: Gateway
-metadata: {name: g}
-spec: {gatewayClassName: any, listeners: [{name: http, port: 80, protocol: HTTP}]}
----
+PINNED = (
+    GATEWAY
+    + """
 apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: r}
@@ -214,6 +216,7 @@ spec:
   targetRefs: [{group: gateway.envoyproxy.io, kind: Backend, name: pinned}]
   validation: {hostname: provider.test, caCertificateRefs: [{group: "", kind: ConfigMap, name: cas}]}
 """
+)
 
 
 @pytest.mark.parametrize(("certificate", "status"), [("provider.test", 200), ("other.test", 503)])

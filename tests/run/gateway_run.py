@@ -86,18 +86,27 @@ class NamedServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def upstream(name: str) -> Generator[NamedServer]:
-    """An upstream on a free port, in a thread."""
-    server = NamedServer(name)
+def served(server: ThreadingHTTPServer) -> Generator[None]:
+    """A server at work, in a thread."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield server
+        yield
     finally:
-        server.release.set()
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextmanager
+def upstream(name: str) -> Generator[NamedServer]:
+    """An upstream on a free port."""
+    server = NamedServer(name)
+    with served(server):
+        try:
+            yield server
+        finally:
+            server.release.set()
 
 
 class RunningGateway:

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -66,26 +65,6 @@ def test_a_peer_has_so_many_connections(port: int) -> None:
     for client in clients:
         client.close()
     assert sorted(statuses) == [b"200", b"200", b"200", b"503"]
-
-
-WRONG = [
-    pytest.param("field=7", "--http1 field=7: the limits are head_seconds, head_bytes,", id="an unknown limit"),
-    pytest.param("fields=many", "--http1 fields=many: 'many' is no number for fields", id="no number"),
-    pytest.param("fields=0.5", "--http1 fields=0.5: '0.5' is no number for fields", id="no whole number"),
-    pytest.param("fields=0", "the HTTP/1.1 limit fields of 0 must be above 0", id="a limit that cannot work"),
-    pytest.param(
-        "keep_alive=nan", "the HTTP/1.1 limit keep_alive of nan must be above 0", id="nothing that is a number"
-    ),
-]
-
-
-@pytest.mark.parametrize(("limit", "message"), WRONG)
-def test_a_limit_that_is_none(tmp_path: Path, limit: str, message: str) -> None:
-    """One sentence, and nothing is served."""
-    with running(tmp_path, "--http1", limit) as process:
-        code, said = process.ended()
-    assert code == 2
-    assert said.startswith(message)
 
 
 def test_every_limit_can_be_given() -> None:

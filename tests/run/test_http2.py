@@ -311,22 +311,6 @@ def test_a_limit_of_the_command(tmp_path: Path, one: NamedServer) -> None:
         assert client.goaways
 
 
-WRONG = [
-    pytest.param("stream=7", "--http2 stream=7: the limits are streams, window,", id="an unknown limit"),
-    pytest.param("streams=many", "--http2 streams=many: 'many' is no number for streams", id="no number"),
-    pytest.param("streams=0", "the HTTP/2 limit streams of 0 must be above 0", id="a limit that cannot work"),
-]
-
-
-@pytest.mark.parametrize(("limit", "message"), WRONG)
-def test_a_limit_that_is_none(tmp_path: Path, limit: str, message: str) -> None:
-    """One sentence, and nothing is served."""
-    with running(tmp_path, "--http2", limit) as process:
-        code, said = process.ended()
-    assert code == 2
-    assert said.startswith(message)
-
-
 def test_a_beginning_that_could_be_either(in_plain_text: int) -> None:
     """Its next bytes decide."""
     with socket.create_connection(("127.0.0.1", in_plain_text), 5) as connection:

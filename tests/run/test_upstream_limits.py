@@ -4,16 +4,25 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-
 from gateway_filters.cli.limits import UpstreamLimits, changed
 from gateway_filters.upstream import Clocks
-from run.gateway_run import NamedServer, backend, documents, free_port, gateway, get, route, running, upstream
+from run.gateway_run import (
+    NamedServer,
+    backend,
+    documents,
+    eventually,
+    free_port,
+    gateway,
+    get,
+    route,
+    running,
+    served,
+    upstream,
+)
 
 
 def test_the_first_byte_is_waited_for_so_long(folder: Path, one: NamedServer) -> None:
@@ -81,11 +90,9 @@ def test_addresses_take_turns(folder: Path) -> None:
     """Two hundred requests of one address do not stand before one of each of ten others, who came last."""
     port = free_port()
     server = _Order()
-    serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    serving.start()
-    text = documents(gateway(port), route("r", "/", "b"), backend("b", server))
-    (folder / "all.yaml").write_text(text)
-    with ExitStack() as stack, running(folder, "--upstream", "connections=2", "--upstream", "connect=20") as process:
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend("b", server)))
+    limits = ("--upstream", "connections=2", "--upstream", "connect=20")
+    with served(server), ExitStack() as stack, running(folder, *limits) as process:
 
         def ask(address: str, target: str) -> socket.socket:
             client = socket.create_connection(("127.0.0.1", port), 10, (address, 0))
@@ -93,7 +100,7 @@ def test_addresses_take_turns(folder: Path) -> None:
             return stack.enter_context(client)
 
         clients = [ask("127.0.0.2", f"/greedy/{number}") for number in range(200)]
-        _soon(lambda: len(server.targets) == 2)
+        eventually(lambda: len(server.targets) == 2, 10)
         clients += [ask(f"127.0.0.{number}", f"/other/{number}") for number in range(3, 13)]
         time.sleep(0.3)  # nobody but the gateway knows that they stand in its queue
         server.go.set()
@@ -102,31 +109,6 @@ def test_addresses_take_turns(folder: Path) -> None:
         assert len(others) == 10 and max(others) < 30, server.targets
         stack.close()
         assert process.stop()[0] == 0
-    server.shutdown()
-    serving.join()
-    server.server_close()
-
-
-def _soon(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-WRONG = [
-    pytest.param("first=7", "--upstream first=7: the limits are connect, first_byte, idle, connections", id="no limit"),
-    pytest.param("connections=1.5", "--upstream connections=1.5: '1.5' is no number for connections", id="half of one"),
-    pytest.param("idle=0", "the upstream limit idle of 0.0 must be above 0", id="a limit that cannot work"),
-]
-
-
-@pytest.mark.parametrize(("limit", "message"), WRONG)
-def test_what_is_no_limit(tmp_path: Path, limit: str, message: str) -> None:
-    """One sentence, and nothing is served."""
-    with running(tmp_path, "--upstream", limit) as process:
-        code, said = process.ended()
-    assert (code, said.startswith(message)) == (2, True), said
 
 
 def test_each_can_be_given() -> None:

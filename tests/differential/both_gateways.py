@@ -55,7 +55,7 @@ class Ours:
             http="httptools",
             loop="asyncio",
             ws="none",
-            log_level="critical",
+            log_config=None,
             access_log=False,
             server_header=False,
             date_header=False,

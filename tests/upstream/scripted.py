@@ -101,7 +101,7 @@ async def upstream(
 ) -> AsyncGenerator[Scripted]:
     """A scripted upstream on a port of this machine."""
     scripted = Scripted(script)
-    server = await asyncio.start_server(scripted.accept, host, 0, ssl=tls)
+    server = await asyncio.start_server(scripted.accept, host, 0, ssl=tls, backlog=1000)
     scripted.port = server.sockets[0].getsockname()[1]
     try:
         yield scripted

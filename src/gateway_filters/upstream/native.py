@@ -71,7 +71,7 @@ class NativeTransport(Transport):
         """Send a request and wait for the head of its answer; raises an ``UpstreamError`` or ``BadRequest``.
 
         An idempotent request that a kept connection lost before a byte came back, and whose body is still
-        whole, is sent once more over a new one, unless too many were (``Repetitions``).
+        whole, is sent once more over a new one.
         """
         told = self._told
         if told is None or told[0] is not clocks:
@@ -133,7 +133,8 @@ class NativeTransport(Transport):
         if lost.touched or not head.repeatable:
             self._repetitions.warn()
             return "its body is sent as it comes" if lost.touched else "it may have been carried out"
-        return None if self._repetitions.grant() else "too many others were"
+        self._repetitions.repeat()
+        return None
 
     async def _connection(
         self, pool: Pool, patience: Patience, client: Peer | None, *, fresh: bool = False

@@ -85,7 +85,9 @@ class Http2Transport(Transport):
             try:
                 return await exchange.answered()
             except (Unprocessed, StaleConnection) as error:
-                if not _repeatable(request, error) or not exchange.rewind() or not self._affordable(error):
+                why = self._not_again(request, error, exchange)
+                if why is not None:
+                    _log.info("a request is not sent again, since %s: %s", why, error)
                     raise
             return await _again(exchange, connect, fields, fed=pieces is not None)
         except BaseException:
@@ -100,13 +102,16 @@ class Http2Transport(Transport):
             made, self._made = self._made, None
             await made.pool.aclose()
 
-    def _affordable(self, error: UpstreamUnreachable) -> bool:
-        if isinstance(error, Unprocessed) and not isinstance(error, Refused):
-            return True
-        granted = self._repetitions.grant()
-        if not granted:
-            _log.info("a request is not sent again, since too many others were: %s", error)
-        return granted
+    def _not_again(self, request: OutgoingRequest, error: UpstreamUnreachable, exchange: Exchange) -> str | None:
+        """Why a lost request is not sent a second time; None when it is, and counted."""
+        if not _repeatable(request, error):
+            return "it may have been carried out"
+        if not exchange.rewind():
+            return "its body is sent as it comes"
+        left_behind = isinstance(error, Unprocessed) and not isinstance(error, Refused)
+        if left_behind or self._repetitions.grant(lost=not isinstance(error, Refused)):
+            return None
+        return "too many others were"
 
     async def _connection(self, pool: Pool, patience: Patience, client: Peer | None) -> Connection:
         # One that was handed over may be lost before it is used; nothing was sent on it, so another one will do.

@@ -6,6 +6,7 @@ from gateway_filters.errors import (
     BadRequest,
     ClientError,
     ConfigurationError,
+    FieldTooLong,
     GatewayError,
     GatewayFiltersError,
     KeysUnavailable,
@@ -32,6 +33,7 @@ class _Refined(UpstreamTimeout):
 STATUSES = [
     pytest.param(BadRequest("x"), 400, id="a request that cannot be forwarded is the client's fault"),
     pytest.param(PathTooLong("x"), 414, id="a path that takes too long to find a route for is too long"),
+    pytest.param(FieldTooLong("x"), 431, id="a field that takes too long to compare is too long"),
     pytest.param(Unauthenticated("x"), 401, id="a client that nobody knows is not authenticated"),
     pytest.param(PermissionDenied("x"), 403, id="a client that may not is denied"),
     pytest.param(KeysUnavailable("x"), 503, id="keys that cannot be had may come back"),

@@ -47,6 +47,10 @@ class PathTooLong(ClientError):
     """The path is so long that finding a route for it would take too much time."""
 
 
+class FieldTooLong(ClientError):
+    """A header, a cookie or a query parameter is so long that comparing it would take too much time."""
+
+
 class MethodNotAllowed(ClientError):
     """The method is never forwarded."""
 
@@ -156,6 +160,7 @@ VERDICTS: dict[type[BaseException], Verdict] = {
     BadRequest: Verdict(400, "invalid_request_error", "The request was refused."),
     PathMoved: Verdict(307, "path_moved", "The path is to be asked for in another spelling."),
     PathTooLong: Verdict(414, "invalid_request_error", "The path is too long."),
+    FieldTooLong: Verdict(431, "invalid_request_error", "A field is too long."),
     MethodNotAllowed: Verdict(405, "invalid_request_error", "The method is not allowed."),
     VersionNotServed: Verdict(426, "invalid_request_error", "HTTP/1.1 is needed."),
     Unauthenticated: Verdict(401, "authentication_error", "The request is not authenticated."),

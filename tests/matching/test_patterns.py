@@ -22,7 +22,7 @@ def test_all_that_take_the_path_come_in_the_order_given() -> None:
 
 
 LENGTHS = [
-    pytest.param(1, 1024 * 1024, id="one pattern takes a megabyte"),
+    pytest.param(32, 32 * 1024, id="32 take 32 kilobytes"),
     pytest.param(64, 16 * 1024, id="64 take what run takes"),
     pytest.param(128, 8 * 1024, id="128 take eight kilobytes"),
     pytest.param(3000, 1024, id="however many there are they take a kilobyte"),
@@ -37,6 +37,16 @@ def test_the_longest_path(number: int, longest: int) -> None:
     with pytest.raises(PathTooLong, match=f"{longest + 1} bytes") as raised:
         patterns.taking(b"/0" + b"x" * (longest - 1))
     assert verdict(raised.value).status == 414
+
+
+def test_the_largest_of_them_says_how_long_a_path_may_be() -> None:
+    """Wherever it stands: all are asked for each path."""
+    patterns = _of("/a*", "/.{100}", "/b*")
+    longest = RegexMatch("/.{100}").pattern.longest
+    assert 1024 < longest < 2048
+    assert patterns.taking(b"/" + b"a" * (longest - 1)) == [0]
+    with pytest.raises(PathTooLong):
+        patterns.taking(b"/" + b"a" * longest)
 
 
 def test_equal_patterns_count_once() -> None:

@@ -33,11 +33,12 @@ def test_together_they_say_what_each_says_alone(patterns: list[str], subjects: l
 
 def test_patterns_that_are_too_large_for_a_group() -> None:
     """They stand in smaller ones, or alone, and nothing else is different."""
-    large = [f"/.{{{number}}}" for number in (1, 2, 998, 3, 999, 1000)] + ["/(.|..){999}"]
+    numbers = (1, 2, *range(490, 501), 3, *range(480, 490))
+    large = [f"/.{{{number}}}" for number in numbers] + ["/(.|..){200}"]
     compiled = [compile_re2(each, "a pattern") for each in large]
     groups = PatternGroups(compiled)
     assert len(groups._groups) > 1
-    for number in (0, 1, 2, 3, 998, 1000):
+    for number in (0, 1, 2, 3, 400, 485, 500):
         subject = b"/" + b"a" * number
         assert groups.matching(subject) == [place for place, each in enumerate(compiled) if each.fullmatch(subject)]
 

@@ -84,8 +84,9 @@ class ReplaceRegexMatch:
 
     ``\1`` to ``\9`` in it are groups. A path without an occurrence stays as it is; an empty result means ``/``.
     Raises ``ConfigurationError`` for a pattern that RE2 refuses, a substitution that no path can hold, and
-    without the extra ``re2``; ``apply`` raises ``BadRequest`` when what comes out does not begin with ``/`` or
-    has a dot segment: ``^/files(.*)$`` to ``/shared/\1`` must not turn ``/files../key`` into ``/shared/../key``.
+    without the extra ``re2``; ``apply`` raises ``PathTooLong`` for a path that the pattern cannot take, and
+    ``BadRequest`` when what comes out does not begin with ``/`` or has a dot segment: ``^/files(.*)$`` to
+    ``/shared/\1`` must not turn ``/files../key`` into ``/shared/../key``.
     """
 
     pattern: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
+from gateway_filters.errors import FieldTooLong
 from gateway_filters.message.cookies import first_cookie
 from gateway_filters.message.head import RequestHead
 from gateway_filters.message.query import first_parameter
@@ -53,7 +54,7 @@ class FieldMatch:
         settle(
             self,
             _name=self.place.name(self.name),
-            _fits=self.place.value(self.text, what).__eq__ if exactly else compile_re2(self.text, what).fullmatch,
+            _fits=self.place.value(self.text, what).__eq__ if exactly else _expression(self.text, what),
         )
 
     @property
@@ -67,7 +68,7 @@ class FieldMatch:
         return self.value if isinstance(self.value, str) else self.value.pattern
 
     def mismatch(self, head: RequestHead) -> str | None:
-        """Why the request is not matched; None when it is."""
+        """Why the request is not matched; None when it is; raises ``FieldTooLong`` for too long a value."""
         found = self.place.find(head, self._name)
         if found is not None and self._fits(found):
             return None
@@ -75,6 +76,10 @@ class FieldMatch:
         if found is None:
             return f"{subject} is absent"
         return f"{subject} {'is not' if self.exact else 'does not match'} {self.text}"
+
+
+def _expression(pattern: str, what: str) -> Callable[[bytes], object]:
+    return compile_re2(pattern, what, too_long=FieldTooLong).fullmatch
 
 
 def _header(head: RequestHead, name: bytes) -> bytes | None:

@@ -11,7 +11,8 @@ from gateway_filters.message.regex import Pattern
 T = TypeVar("T")
 
 # The time that patterns take grows with their number and with the path: no client makes more of it than this, in bytes
-# of paths, each once for each pattern. Five hundred of a kilobyte are a millisecond, or five where somebody tries hard.
+# of paths, each once for each pattern, nor more than each of them takes. Five hundred of a kilobyte are a millisecond,
+# or five where somebody tries hard.
 _MOST = 1024 * 1024
 _ALWAYS = 1024
 
@@ -28,7 +29,7 @@ class Patterns(Generic[T]):
             things.setdefault(path.value, []).append((place, thing))
         self._things = list(things.values())
         self._groups = PatternGroups(compiled)
-        self._longest = max(_ALWAYS, _MOST // len(compiled))
+        self._longest = min(max(_ALWAYS, _MOST // len(compiled)), *(each.longest for each in compiled))
 
     def taking(self, path: bytes) -> list[T]:
         """What stands under a pattern that takes the path, in the order it was given.

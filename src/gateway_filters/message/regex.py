@@ -6,16 +6,21 @@ Facts
 - Patterns are text and read as UTF-8, subjects are raw bytes, as in Envoy; a byte that is no UTF-8 is matched
   by nothing but ``\C``.
 - One search is linear, all occurrences are not: each may look as far as the end. So their number is bounded.
+- Linear is in the text, times the steps of the pattern's program: of ``.*a.{1000}`` each byte may cost 8000, some 40
+  microseconds. So both are bounded: the larger the program, the shorter the longest text; a kilobyte it always takes.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Protocol, cast
 
-from gateway_filters.errors import BadRequest, ConfigurationError
+from gateway_filters.errors import BadRequest, ClientError, ConfigurationError, PathTooLong
 
 _LONGEST = 8 * 1024
 _MOST_OCCURRENCES = 1000
+_MOST_STEPS = 1024 * 1024  # for one text; ten milliseconds at most
+_ALWAYS = 1024  # bytes that every pattern takes
+_LARGEST = 4 * 1024  # steps of a program: 450 times any character
 # RE2's rewrite syntax: a backslash with what follows it, or text up to the next one.
 _PIECE = re.compile(rb"\\(.?)|[^\\]+", re.DOTALL)
 
@@ -36,26 +41,52 @@ class Found(Protocol):
         ...
 
 
-class Pattern(Protocol):
-    """What we use of a compiled pattern."""
+class _Compiled(Protocol):
+    """What we use of a pattern that RE2 has compiled."""
 
     @property
-    def pattern(self) -> bytes:
-        """What was compiled."""
-        ...
+    def pattern(self) -> bytes: ...
 
     @property
-    def groups(self) -> int:
-        """How many groups it has."""
-        ...
+    def groups(self) -> int: ...
 
-    def fullmatch(self, text: bytes, /) -> Found | None:
+    @property
+    def programsize(self) -> int: ...
+
+    def fullmatch(self, text: bytes, /) -> Found | None: ...
+
+    def finditer(self, text: bytes, /) -> Iterator[Found]: ...
+
+
+class Pattern:
+    """A compiled pattern, which takes texts of ``longest`` bytes; for longer ones it raises ``too_long``.
+
+    ``pattern``: what was compiled; ``groups``: how many it has.
+    """
+
+    __slots__ = ("_compiled", "_too_long", "groups", "longest", "pattern")
+
+    def __init__(self, compiled: _Compiled, too_long: type[ClientError]) -> None:
+        self.pattern = compiled.pattern
+        self.groups = compiled.groups
+        self.longest = max(_ALWAYS, _MOST_STEPS // compiled.programsize)
+        self._compiled = compiled
+        self._too_long = too_long
+
+    def fullmatch(self, text: bytes) -> Found | None:
         """The occurrence that is all of ``text``, or None."""
-        ...
+        if len(text) > self.longest:
+            raise self._refusal(text)
+        return self._compiled.fullmatch(text)
 
-    def finditer(self, text: bytes, /) -> Iterator[Found]:
+    def finditer(self, text: bytes) -> Iterator[Found]:
         """All occurrences, first to last, none overlapping."""
-        ...
+        if len(text) > self.longest:
+            raise self._refusal(text)
+        return self._compiled.finditer(text)
+
+    def _refusal(self, text: bytes) -> ClientError:
+        return self._too_long(f"a text of {len(text)} bytes is too long for a regular expression that is so large")
 
 
 class Compiling(Protocol):
@@ -96,7 +127,7 @@ class Engine(Protocol):
         """The usual ones."""
         ...
 
-    def compile(self, pattern: bytes, options: Compiling, /) -> Pattern:
+    def compile(self, pattern: bytes, options: Compiling, /) -> _Compiled:
         """A pattern; raises ``error``."""
         ...
 
@@ -136,11 +167,13 @@ class Replacement:
         return b"".join(piece if isinstance(piece, bytes) else found.group(piece) or b"" for piece in self._pieces)
 
 
-def compile_re2(pattern: str, what: str, *, captures: bool = False) -> Pattern:
+def compile_re2(
+    pattern: str, what: str, *, captures: bool = False, too_long: type[ClientError] = PathTooLong
+) -> Pattern:
     """``pattern``, which ``what`` names, compiled by RE2; without ``captures`` its groups take nothing, faster.
 
-    Raises ``ConfigurationError`` when RE2 is not installed, and for a pattern that RE2 refuses or that is
-    longer than 8 KiB.
+    Texts that would keep it busy for too long raise ``too_long``. Raises ``ConfigurationError`` when RE2 is not
+    installed, and for a pattern that RE2 refuses, that is longer than 8 KiB or has a program of more than 4096 steps.
     """
     raw = _bounded(pattern, what)
     re2 = engine(what)
@@ -148,10 +181,14 @@ def compile_re2(pattern: str, what: str, *, captures: bool = False) -> Pattern:
     options.log_errors = False  # RE2 would write to standard error by itself
     options.never_capture = not captures
     try:
-        return re2.compile(raw, options)
+        compiled = re2.compile(raw, options)
     except re2.error as error:
         defect = error.args[0].decode("utf-8", "replace")
         raise ConfigurationError(f"{what} {pattern!r} is not a regular expression of RE2: {defect}") from error
+    if compiled.programsize > _LARGEST:
+        size = f"{compiled.programsize} steps for each byte, of {_LARGEST} at most"
+        raise ConfigurationError(f"{what} {pattern!r} is too large a regular expression: {size}")
+    return Pattern(compiled, too_long)
 
 
 def engine(what: str) -> Engine:

@@ -1,7 +1,7 @@
 """cli.log: the lines of ``run``."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
@@ -12,7 +12,7 @@ ROOT = logging.getLogger()
 
 
 @contextmanager
-def _as_new() -> Iterator[None]:
+def _as_new() -> Generator[None]:
     """Loggers as a new process has them, whatever ran before in this one; they get back what they had.
 
     Not a fixture: pytest's own handlers come after fixtures, and with them there would be no lines.

@@ -140,12 +140,12 @@ async def test_the_clock_between_pieces() -> None:
         await peer.head()
         await peer.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
         for _ in range(4):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.25)
             await peer.send(b"1\r\n1\r\n")
         await peer.until_gone()
 
     async with upstream(script) as scripted, client(scripted.port) as transport:
-        response = await transport.send(get(), Clocks(idle=0.3))
+        response = await transport.send(get(), Clocks(idle=0.8))
         answer = aiter(response.chunks())
         assert [await anext(answer) for _ in range(4)] == [b"1"] * 4
         with pytest.raises(UpstreamAborted):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from uvicorn import Server
 
 _BACKLOG = 2048
+_AHEAD = 128 * 1024  # bytes of an answer that wait in the system
 _QUESTIONS = 3  # to a client that says nothing, before it is taken for gone
 
 
@@ -103,6 +104,7 @@ async def open_door(
     """
     watch = Watch(limits.http1)
     _notice_who_is_gone(bound, max(limits.http1.write_idle, limits.http2.write_seconds))
+    _take_little_ahead(bound)
     server = _server(app, limits, watch, drain)
     server.servers = [await _listen(server, bound, tls, watch)]
     server.started = True
@@ -140,6 +142,18 @@ def _notice_who_is_gone(bound: socket.socket, seconds: float) -> None:
         option = getattr(socket, name, None)
         if option is not None:
             bound.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _take_little_ahead(bound: socket.socket) -> None:
+    """Have the system take no more of an answer than it sends, and a little.
+
+    Whoever is accepted inherits it. Without, it takes megabytes for a client that reads nothing, out of what all
+    connections of the machine have for it (tcp_mem), and where that is used up all of them stand still. What is on its
+    way does not count, so nothing is sent later than before.
+    """
+    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+    if option is not None:
+        bound.setsockopt(socket.IPPROTO_TCP, option, _AHEAD)
 
 
 def bind(place: Socket) -> socket.socket:

@@ -55,6 +55,11 @@ def seconds_of(process: RunningGateway) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def memory_of(process: RunningGateway) -> int:
+    """Its resident bytes."""
+    return int(Path(f"/proc/{process.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def ask(client: socket.socket) -> bytes:
     """The answer on a connection that is open, as far as it goes."""
     client.sendall(HEAD)
@@ -171,9 +176,9 @@ class Flood:
         self._server.close()
 
 
-def test_a_client_that_stands_still_is_given_up(folder: Path) -> None:
-    """A stopped process reads nothing and says nothing: after ``write_idle`` its request is over, upstream as well."""
-    flood, port = Flood(), free_port()
+def flooded(folder: Path, flood: Flood) -> int:
+    """Manifests of a route to ``flood``; gives the port."""
+    port = free_port()
     to = f"[{{ip: {{address: 127.0.0.1, port: {flood.server_address[1]}}}}}]"
     (folder / "all.yaml").write_text(
         documents(
@@ -183,6 +188,42 @@ def test_a_client_that_stands_still_is_given_up(folder: Path) -> None:
             f"spec: {{endpoints: {to}}}\n",
         )
     )
+    return port
+
+
+def unsent(port: int) -> int:
+    """The bytes that the system holds for clients of ``port`` (proc_net_tcp)."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    fields = [line.split() for line in lines]
+    return sum(int(each[4].partition(":")[0], 16) for each in fields if each[1].endswith(f":{port:04X}"))
+
+
+def test_a_client_that_reads_nothing_takes_little_memory_of_process_and_system(folder: Path) -> None:
+    """Memory for sockets is the whole machine's: without a word, it holds four megabytes for each of them."""
+    flood = Flood()
+    port = flooded(folder, flood)
+    with running(folder) as process, ThreadPoolExecutor() as pool, socket.socket() as client:
+        memory = memory_of(process)
+        pouring = pool.submit(flood.pour)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", port))
+        client.sendall(HEAD)
+        eventually(lambda: unsent(port) > 64 * 1024, 10)
+        held = list[int]()
+        while len(held) < 10 or held[-1] != held[-10]:
+            held.append(unsent(port))
+            time.sleep(0.02)
+        assert held[-1] < 512 * 1024
+        assert memory_of(process) - memory < 2 * 1024 * 1024
+        client.close()
+        assert pouring.result(10)
+        flood.close()
+
+
+def test_a_client_that_stands_still_is_given_up(folder: Path) -> None:
+    """A stopped process reads nothing and says nothing: after ``write_idle`` its request is over, upstream as well."""
+    flood = Flood()
+    port = flooded(folder, flood)
     with running(folder, "--http1", "write_idle=1"), ThreadPoolExecutor() as pool:
         pouring = pool.submit(flood.pour)
         client = subprocess.Popen([sys.executable, "-c", READING, str(port)], stdout=subprocess.PIPE)

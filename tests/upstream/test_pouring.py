@@ -154,3 +154,31 @@ async def test_a_cancellation_while_a_piece_is_to_be_awaited() -> None:
         with pytest.raises(asyncio.CancelledError):
             await pouring
         assert (transport.pool.active, transport.pool.idle) == (0, 0)
+
+
+async def test_while_a_piece_is_not_taken_nothing_more_is_read() -> None:
+    """It would wait beside it: each client that reads nothing would cost the memory of a read more."""
+    go, offered = asyncio.Event(), 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal offered
+        await peer.head()
+        await peer.send(CHUNKED + b"4\r\nslow\r\n")
+        await go.wait()
+        for _ in range(4):
+            await peer.send(b"1000\r\n" + bytes(4096) + b"\r\n")
+            await asyncio.sleep(0.01)
+        offered = 4 * 4096
+        await peer.send(b"0\r\n\r\n")
+
+    async with upstream(script) as scripted, client(scripted.port) as transport:
+        response = await transport.send(get(), CLOCKS)
+        seen = Client(slow=frozenset((b"slow",)))
+        seen.leave = go.set
+        pouring = asyncio.create_task(response.pour(seen.take))
+        await soon(lambda: offered > 0)
+        assert not response._queued  # pyright: ignore[reportPrivateUsage]
+        seen.drained.set()
+        await pouring
+        assert len(b"".join(seen.taken)) == 4 + offered
+        assert transport.pool.idle == 1

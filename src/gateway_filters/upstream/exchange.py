@@ -180,7 +180,7 @@ class Exchange:
         async for piece in self:
             left = take(piece)
             if left is not SENT:
-                await left
+                await self._held_back(left)
             elif not (self._pieces or self._over or self._failure or self._raised):
                 await self._pouring(take)
 
@@ -198,7 +198,14 @@ class Exchange:
             self._take = None
         left, self._left = self._left, None
         if left is not None:
-            await left
+            await self._held_back(left)
+
+    async def _held_back(self, left: Awaitable[None]) -> None:
+        """Read no more while somebody has yet to take what came: another piece would wait beside it."""
+        self._pause()
+        await left
+        if self._paused and self._queued <= _LOW:
+            self._resume()
 
     def upgraded(self) -> Tunnel | None:
         """After a 101 what the connection has become, which is the caller's from now on; None after any other."""
@@ -263,9 +270,8 @@ class Exchange:
             return
         self._pieces.append(piece)
         self._queued += len(piece)
-        if self._queued > _HIGH and not self._paused and self._connection is not None:
-            self._paused = True
-            self._connection.pause()
+        if self._queued > _HIGH:
+            self._pause()
         self._wake()
 
     def finish(self) -> None:
@@ -325,6 +331,7 @@ class Exchange:
             self._read_by = self._sweep.after(self._patience.idle)
         else:
             self._take, self._left = None, left
+            self._pause()
             self._wake()
 
     def _break(self, error: BaseException) -> None:
@@ -335,6 +342,11 @@ class Exchange:
         if connection is not None:
             connection.abort()
         self._wake()
+
+    def _pause(self) -> None:
+        if self._connection is not None and not self._paused:
+            self._paused = True
+            self._connection.pause()
 
     def _resume(self) -> None:
         self._paused = False

@@ -15,7 +15,6 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packageurl import PackageURL
 
 from release.needed import Needed
@@ -33,6 +32,8 @@ def bill(root: str, materials: Mapping[str, Needed]) -> str:
     bom.serial_number = uuid5(NAMESPACE_URL, " ".join(str(each.purl) for each in components.values()))
     for name, each in materials.items():
         bom.register_dependency(components[name], [components[other] for other in sorted(each.needs)])
+    from cyclonedx.validation.json import JsonStrictValidator  # noqa: PLC0415 - it takes seconds to import
+
     written = JsonV1Dot6(bom).output_as_string(indent=2)
     wrong = JsonStrictValidator(SchemaVersion.V1_6).validate_str(written)
     if wrong is not None:

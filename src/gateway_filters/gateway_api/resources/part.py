@@ -7,6 +7,7 @@ Facts the models rest on:
 * A null counts as absent, for the API server drops nulls before it applies defaults.
 * Lists become tuples and defaults are those of the API server.
 * A rule across fields is refused at the place that breaks it, in the YAML's own names.
+* What validates a kind is built when the first object of it is read: most folders hold few of the kinds.
 """
 
 from collections.abc import Callable, Hashable
@@ -40,6 +41,7 @@ class Part(BaseModel):
         strict=True,
         alias_generator=to_camel,
         hide_input_in_errors=True,
+        defer_build=True,
     )
 
     @model_validator(mode="before")

@@ -179,7 +179,8 @@ _KINDS: dict[str, Kind] = {
 @contextmanager
 def _bounded() -> Generator[None]:
     """Enough open files, load on its own core, and an orderly end when ended."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, most = files
     wanted = _OPEN_FILES if most == resource.RLIM_INFINITY else min(_OPEN_FILES, most)
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     before = os.sched_getaffinity(0)
@@ -192,6 +193,7 @@ def _bounded() -> Generator[None]:
     finally:
         signal.signal(signal.SIGTERM, handler)
         os.sched_setaffinity(0, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, files)
 
 
 def _ended(_number: int, _frame: object) -> None:

@@ -1,5 +1,6 @@
 """What every test shares."""
 
+import gc
 import os
 
 # Before the package is imported: fingerprints that pages and golden files can show.
@@ -13,6 +14,12 @@ settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
 pytest_plugins = ["canary", "pytester"]
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected is there to stay: the collector, which some tests ask, passes it over."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

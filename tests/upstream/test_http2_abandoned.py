@@ -8,7 +8,7 @@ import gc
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import cast
 
 import pytest
 from h2.errors import ErrorCodes
@@ -210,13 +210,18 @@ async def test_nothing_is_left_to_the_collector() -> None:
         await asyncio.sleep(0.01)
         gc.collect()
         gc.disable()
+        before = {id(each) for each in _exchanges()}
         try:
             for moment in MOMENTS:
                 await _give_up(transport, upstream, moment)
             await ask(transport, get())
             await ask(transport, post(pieces(b"a", b"b")))
             await asyncio.sleep(0.01)
-            left: list[Any] = [each for each in gc.get_objects() if isinstance(each, Exchange)]
+            left = [each for each in _exchanges() if id(each) not in before]
         finally:
             gc.enable()
         assert left == []
+
+
+def _exchanges() -> list[Exchange]:
+    return [each for each in cast("list[object]", gc.get_objects()) if isinstance(each, Exchange)]

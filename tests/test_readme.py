@@ -88,7 +88,7 @@ def served() -> Iterator[int]:
             yield port
         finally:
             process.terminate()
-            output = process.communicate(timeout=20)[1]
+            output = process.communicate(timeout=50)[1]
     assert "no provider key is configured" in output
     assert output.count("stand-in provider") == 1
 
@@ -115,7 +115,7 @@ def test_the_curl_gets_its_answer(served: int) -> None:
     words = shlex.split(command.removeprefix("$ "))
     assert words[1] == "http://localhost:8080/v1/chat/completions"
     name, _, value = words[words.index("-H") + 1].partition(": ")
-    connection = http.client.HTTPConnection("127.0.0.1", served, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", served, timeout=50)
     connection.request("POST", "/v1/chat/completions", words[words.index("-d") + 1], {name: value})
     response = connection.getresponse()
     answer = json.loads(response.read())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from asgi_driver import Driver, Inner, app_of, exchange, http_scope, settled
+from asgi_driver import PATIENCE, Driver, Inner, app_of, exchange, http_scope, settled
 from gateway_filters.asgi import mirror
 from gateway_filters.asgi.mirror import Mirroring
 from gateway_filters.asgi.retry import Retrying
@@ -65,7 +65,7 @@ async def test_a_copy() -> None:
     main, copy = Reading(), Reading(500)
     given = http_scope("/v1?q", method="POST")
     answer = await exchange(Mirroring(main, [(copy, 1.0)]), given, b"bo", b"dy")
-    await asyncio.wait_for(copy.done.wait(), 1)
+    await asyncio.wait_for(copy.done.wait(), PATIENCE)
     await settled()
     assert (answer.status, answer.body) == (200, b"read")
     assert (main.body, copy.body) == (b"body", b"body")
@@ -120,7 +120,7 @@ async def test_the_copy_streams() -> None:
         assert copy.messages == [{"type": "http.request", "body": b"one", "more_body": True}]
         driver.feed(b"two")
         await driver.end()
-    await asyncio.wait_for(copy.done.wait(), 1)
+    await asyncio.wait_for(copy.done.wait(), PATIENCE)
     assert copy.body == b"onetwo"
     await settled()
 
@@ -137,7 +137,7 @@ async def test_a_mirror_outlives_the_request() -> None:
     answer = await exchange(Mirroring(Reading(), [(slow, 1.0)]), http_scope(), b"body")
     assert answer.status == 200
     may_end.set()
-    await asyncio.wait_for(copy.done.wait(), 1)
+    await asyncio.wait_for(copy.done.wait(), PATIENCE)
     assert copy.body == b"body" and not copy.cancelled
     await settled()
 
@@ -214,7 +214,7 @@ async def test_a_limit_of_time() -> None:
     """A copy ends when its time is over."""
     hanging = Hanging()
     await exchange(Mirroring(Reading(), [(hanging, 1.0)], patience=0.01), http_scope())
-    await asyncio.wait_for(hanging.ended.wait(), 1)
+    await asyncio.wait_for(hanging.ended.wait(), PATIENCE)
     await settled()
 
 
@@ -249,7 +249,7 @@ async def test_a_main_app_that_does_not_read(version: str, headers: list[tuple[b
     """What the main app leaves unread, the mirror never gets: it sees the client leave, if there was a body."""
     copy = Reading()
     await exchange(Mirroring(Inner(), [(copy, 1.0)]), http_scope(headers=headers, http_version=version), b"body")
-    await asyncio.wait_for(copy.done.wait(), 1)
+    await asyncio.wait_for(copy.done.wait(), PATIENCE)
     assert [each["type"] for each in copy.messages] == [last]
     await settled()
 
@@ -261,7 +261,7 @@ async def test_a_client_that_leaves_within_the_body() -> None:
         driver.feed(b"half", more=True)
         driver.disconnect()
         await driver.end()
-    await asyncio.wait_for(copy.done.wait(), 1)
+    await asyncio.wait_for(copy.done.wait(), PATIENCE)
     assert copy.body == b"half" and copy.messages[-1] == {"type": "http.disconnect"}
     await settled()
 
@@ -288,7 +288,7 @@ async def test_a_client_that_leaves_after_the_body() -> None:
         driver.feed(b"body")
         driver.disconnect()
         await driver.end()
-    await asyncio.wait_for(copy.done.wait(), 1)
+    await asyncio.wait_for(copy.done.wait(), PATIENCE)
     await settled()
     assert copy.body == b"body" and seen == []
     await app.aclose()

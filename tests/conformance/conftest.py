@@ -15,7 +15,7 @@ from .summary import closing_lines
 
 HERE = Path(__file__).parent
 DEFAULT_CASES = Path(__file__).parents[3] / "shared" / "conformance"
-PATIENCE = 3.0
+PATIENCE = 10.0
 AT_ONCE = 2
 T = TypeVar("T")
 _OUTCOMES = pytest.StashKey[dict[str, Outcome]]()

@@ -14,7 +14,7 @@ import yaml
 from .statuses import Statuses
 
 Manifest = dict[str, Any]
-_START = 20.0
+_START = 60.0
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -60,7 +60,7 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
-            code = self._process.wait(10)
+            code = self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._kill()
             raise

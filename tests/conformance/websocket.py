@@ -25,9 +25,9 @@ async def echo_messages(head: bytes, reader: asyncio.StreamReader, writer: async
 
 def exchange_message(address: str, port: int, path: str, message: str) -> str | bytes:
     """What comes back for one message; raises ``OSError`` or ``WebSocketException``."""
-    with connect(f"ws://{address}:{port}{path}", proxy=None, open_timeout=10, close_timeout=2) as connection:
+    with connect(f"ws://{address}:{port}{path}", proxy=None, open_timeout=30, close_timeout=2) as connection:
         connection.send(message)
-        return connection.recv(timeout=10)
+        return connection.recv(timeout=30)
 
 
 def _react(protocol: ServerProtocol) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Self
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 """Seconds after which a read on loopback counts as never ending."""
 
 Pairs = tuple[tuple[bytes, bytes], ...]

@@ -75,7 +75,7 @@ def rows() -> list[Any]:
 def asked(port: int, request: bytes, answers: int) -> bytes:
     """What comes back for ``request``, until so many answers have come or the connection has ended."""
     got = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=50) as client:
         client.sendall(request)
         while finals(got) < answers or not (request.startswith(b"HEAD ") or _whole(got)):
             piece = client.recv(65536)

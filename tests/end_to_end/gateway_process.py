@@ -71,7 +71,7 @@ class GatewayProcess:
     def __exit__(self, *_: object) -> None:
         self._process.send_signal(signal.SIGTERM)
         try:
-            code = self._process.wait(10)
+            code = self._process.wait(30)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -105,7 +105,7 @@ class GatewayProcess:
         Path(f"/proc/{self._process.pid}/clear_refs").write_text("5")
 
     def _announced_port(self) -> int:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 50
         while time.monotonic() < end:
             found = _RUNNING.search(self.stderr)
             if found:

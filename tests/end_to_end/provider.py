@@ -103,8 +103,8 @@ class Gate:
         self._loop.call_soon_threadsafe(self._steps.release)
 
     async def passed(self) -> None:
-        """Wait for a step to be allowed; raises ``TimeoutError`` after ten seconds."""
-        await asyncio.wait_for(self._steps.acquire(), 10)
+        """Wait for a step to be allowed; raises ``TimeoutError`` after half a minute."""
+        await asyncio.wait_for(self._steps.acquire(), 30)
 
 
 class Provider:
@@ -129,12 +129,12 @@ class Provider:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(30)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
         self._loop.close()
 
@@ -226,7 +226,7 @@ class Provider:
         return context
 
 
-def wait_until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+def wait_until(true: Callable[[], bool], seconds: float = 25.0) -> None:
     """Wait for something to become true; fails when it does not."""
     end = time.monotonic() + seconds
     while not true():

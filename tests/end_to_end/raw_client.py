@@ -60,7 +60,7 @@ def ask(
 @contextmanager
 def dial(port: int, sent: bytes | None = None) -> Generator[socket.socket]:
     """A connection on which ``sent``, by default a chat completion, has been sent."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
         connection.sendall(chat() if sent is None else sent)
         yield connection
 

@@ -69,12 +69,12 @@ def serving(command: Callable[[int], list[str]], folder: Path) -> Generator[int]
             [sys.executable, *command(port)], cwd=ROOT, env=environment, stdout=output, stderr=output
         )
     try:
-        wait_until(lambda: _accepts(port) or process.poll() is not None, 20)
+        wait_until(lambda: _accepts(port) or process.poll() is not None, 50)
         assert process.poll() is None, (folder / "output").read_text()
         yield port
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(30)
     assert KEY not in (folder / "output").read_text(errors="replace")
 
 

@@ -77,7 +77,7 @@ def providers() -> Iterator[dict[str, Provider]]:
 
 
 def _post(port: int, body: bytes) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("POST", "/v1/x?a=1", body, {"Host": "g", "Authorization": "Bearer of-the-client"})
         answer = connection.getresponse()

@@ -240,7 +240,7 @@ def test_uvicorn_ends_with_2(module: str, file: Path) -> None:
     command = [sys.executable, "-m", "uvicorn", module, "--port", "0"]
     environ = {"GATEWAY_FILTERS_MANIFESTS": str(file), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=30, check=False, cwd=Path(__file__).parents[2]
+        command, env=environ, capture_output=True, text=True, timeout=50, check=False, cwd=Path(__file__).parents[2]
     )
     assert done.returncode == 2
     assert "spec.rulez: the field is not known" in done.stderr

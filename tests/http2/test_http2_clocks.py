@@ -28,7 +28,7 @@ async def test_a_client_that_does_not_come_to_the_point(sent: bytes) -> None:
         peer.writer.write(sent)
         began = time.monotonic()
         await peer.rest()
-        assert 0.19 < time.monotonic() - began < 2
+        assert 0.19 < time.monotonic() - began < 10
 
 
 async def test_a_head_byte_by_byte() -> None:

@@ -24,8 +24,10 @@ import canary
 PATIENCE = 50.0
 
 
-# Below those that systems give to whoever asks for any; each process begins somewhere else.
-_PORTS = range(10_240, 32_000)
+# Below those that systems give to whoever asks for any. Workers of one run have no port in common, and each process
+# begins somewhere else.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_PORTS = range(10_240 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), 32_000, _WORKERS)
 _BEGUN = secrets.randbelow(len(_PORTS))
 _ports = cycle((*_PORTS[_BEGUN:], *_PORTS[:_BEGUN]))
 
@@ -126,7 +128,7 @@ class RunningGateway:
         assert self.process.stdout is not None
         self.ready = self.process.stdout.readline().strip()
 
-    def wait_for(self, text: str, seconds: float = 20) -> None:
+    def wait_for(self, text: str, seconds: float = PATIENCE) -> None:
         """Wait until a line with ``text`` is logged, from the first one that was not waited for."""
         try:
             while text not in self._lines.get(timeout=seconds):
@@ -141,7 +143,7 @@ class RunningGateway:
 
     def ended(self) -> tuple[int, str]:
         """Wait for its end."""
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=PATIENCE)
         self._reader.join()
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None

@@ -30,7 +30,7 @@ class PatientUpstream:
         """Answer everybody."""
         self._loop.call_soon_threadsafe(self._released.set)
 
-    def until_abandoned(self, seconds: float = 5) -> None:
+    def until_abandoned(self, seconds: float = 50) -> None:
         """Wait until nobody waits for an answer."""
         end = time.monotonic() + seconds
         while self.busy:
@@ -40,7 +40,7 @@ class PatientUpstream:
     def start(self) -> None:
         """Listen."""
         self._thread.start()
-        self._started.wait(5)
+        self._started.wait(50)
 
     def stop(self) -> None:
         """Close everything."""

@@ -161,7 +161,7 @@ def tool(*command: str) -> str:
     """What a tool says; skips where it is missing."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -180,6 +180,7 @@ def test_curl_over_tls(over_tls: int, tmp_path: Path) -> None:
     assert tool(*command) == "one over 2"
 
 
+@pytest.mark.timeout(180)
 def test_load(in_plain_text: int) -> None:
     """Many streams on a few connections: every one has its answer."""
     said = tool("h2load", "-n", "2000", "-c", "4", "-m", "32", f"http://127.0.0.1:{in_plain_text}/")

@@ -173,7 +173,7 @@ def test_a_renewed_certificate_is_shown_and_open_connections_stay(tmp_path: Path
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     CA.configure_trust(context)  # pyright: ignore[reportUnknownMemberType]
     with running(tmp_path) as process:
-        kept = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=5)
+        kept = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=50)
         kept.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="any.test")
         kept.request("GET", "/")
         assert kept.getresponse().read() == b"one"
@@ -208,7 +208,7 @@ def test_open_connections_end_when_clients_are_judged_anew(tmp_path: Path, serve
     common = (ROUTE, backend("b", server), bundle("cas", CA), secret("any", CA.issue_cert("any.test")))
     file.write_text(documents(gateway(listener("any", port)), *common))
     with running(tmp_path) as process, speaking(port, over_http2(None), "any.test") as peer:
-        kept = http.client.HTTPSConnection("127.0.0.1", port, timeout=5)
+        kept = http.client.HTTPSConnection("127.0.0.1", port, timeout=50)
         kept.sock = trusting(CA).wrap_socket(
             socket.create_connection(("127.0.0.1", port), 5), server_hostname="any.test"
         )

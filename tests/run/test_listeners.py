@@ -125,7 +125,7 @@ def test_a_listener_that_goes_lets_its_requests_end(folder: Path) -> None:
         with running(folder):
             client = threading.Thread(target=lambda: answers.append(get(second, "/slow")))
             client.start()
-            assert server.waiting.wait(10)
+            assert server.waiting.wait(50)
             (folder / "all.yaml").write_text(listeners(port) + rest)
             eventually(lambda: refused(second), 5)
             server.release.set()

@@ -50,7 +50,7 @@ def log(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201 - a fixture t
         (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), there))
         with running(folder) as process:
             yield Log(port)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=50)
             connection.request("GET", "/dead", headers={"Host": "gateway"})
             assert connection.getresponse().status == 503
             connection.close()

@@ -44,7 +44,7 @@ class Clients:
         connection: http.client.HTTPSConnection | None = None
         while not self._stop.is_set():
             connection = connection or http.client.HTTPSConnection(
-                "localhost", self._port, context=self._context, timeout=10
+                "localhost", self._port, context=self._context, timeout=50
             )
             try:
                 connection.request("GET", "/")
@@ -169,7 +169,7 @@ def test_renewals_cost_no_request(tmp_path: Path) -> None:
     assert len(set(shown)) >= RENEWALS
 
 
-def _until(holds: Callable[[], bool], seconds: float = 10) -> None:
+def _until(holds: Callable[[], bool], seconds: float = 50) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():

@@ -43,8 +43,8 @@ def test_an_endpoint_has_so_many_connections(folder: Path) -> None:
         with running(folder, "--upstream", "connections=1", "--upstream", "connect=0.3") as process:
             slow = socket.create_connection(("127.0.0.1", port), 10)
             slow.sendall(b"GET /slow HTTP/1.1\r\nHost: gateway\r\n\r\n")
-            assert one.waiting.wait(10)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+            assert one.waiting.wait(50)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=50)
             connection.request("GET", "/", headers={"Host": "gateway"})
             answer = connection.getresponse()
             assert (answer.status, answer.headers["retry-after"]) == (503, "1")

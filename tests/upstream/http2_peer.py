@@ -268,7 +268,7 @@ async def client2(
     queue: int = 1000,
     expiry: float = 45.0,
     tls: ssl.SSLContext | None = None,
-    patience: float = PATIENCE * 4,
+    patience: float = PATIENCE * 2,
 ) -> AsyncGenerator[Http2Transport]:
     """Our transport to that port; when it is closed, no stream and no task may be left."""
     origin = Origin("https" if tls else "http", "127.0.0.1", port, "provider.test" if tls else None)

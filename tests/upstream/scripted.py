@@ -13,7 +13,7 @@ from gateway_filters.upstream.native import NativeTransport
 from gateway_filters.upstream.origin import Origin
 from gateway_filters.upstream.transport import IncomingResponse, OutgoingRequest, Transport
 
-PATIENCE = 5.0
+PATIENCE = 25.0  # on a busy machine
 Script = Callable[["Peer"], Awaitable[None]]
 Pairs = tuple[tuple[bytes, bytes], ...]
 
@@ -117,7 +117,7 @@ async def client(
     """Our transport to that port."""
     transport = NativeTransport(Origin("http", "127.0.0.1", port), limit=limit, queue=queue, expiry=expiry)
     try:
-        async with asyncio.timeout(PATIENCE * 4):
+        async with asyncio.timeout(PATIENCE * 2):
             yield transport
     finally:
         await transport.aclose()

@@ -33,7 +33,7 @@ async def test_the_clock_for_connecting_goes_on_until_http_2_begins() -> None:
         began = time.monotonic()
         with pytest.raises(ConnectTimeout, match="in time"):
             await ask(transport, get(), Clocks(connect=0.3))
-        assert 0.28 < time.monotonic() - began < 1.5
+        assert 0.28 < time.monotonic() - began < 10
         await soon(lambda: upstream.peers[0].gone)
 
 
@@ -53,7 +53,7 @@ async def test_the_clock_for_the_first_byte(upload: bool) -> None:
         with pytest.raises(UpstreamTimeout) as caught:
             await ask(transport, request, Clocks(first_byte=0.3))
         assert verdict(caught.value).status == 504
-        assert 0.3 <= time.monotonic() - began < 1.5
+        assert 0.3 <= time.monotonic() - began < 10
         assert (await ask(transport, get())).status == 200
         assert len(upstream.peers) == 1
         assert upstream.peers[0].resets == [(1, ErrorCodes.CANCEL)]

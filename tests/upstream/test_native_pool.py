@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from scripted import OK, Peer, Script, ask, client, get, serving, soon, together, upstream
+from scripted import OK, PATIENCE, Peer, Script, ask, client, get, serving, soon, together, upstream
 
 from asgi_driver import exchange, http_scope
 from gateway_filters import Clocks, Upstream
@@ -76,10 +76,10 @@ async def test_a_client_that_fills_the_queue_makes_room_for_others() -> None:
         greedy = [asyncio.create_task(ask(transport, of("greedy", number))) for number in range(4)]
         await soon(lambda: bool(scripted.heads))
         with pytest.raises(UpstreamBusy):
-            await asyncio.wait_for(ask(transport, of("greedy", 4)), 1)
+            await asyncio.wait_for(ask(transport, of("greedy", 4)), PATIENCE)
         other = asyncio.create_task(ask(transport, of("b", 0)))
         with pytest.raises(UpstreamBusy):
-            await asyncio.wait_for(greedy[3], 1)
+            await asyncio.wait_for(greedy[3], PATIENCE)
         assert not other.done() and "waiting=3" in repr(transport.pool)
         for task in (*greedy, other):
             task.cancel()
@@ -105,7 +105,7 @@ async def test_a_full_queue_is_not_waited_in() -> None:
         tasks += [asyncio.create_task(ask(transport, get())) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(UpstreamBusy):
-            await asyncio.wait_for(ask(transport, get()), 1)
+            await asyncio.wait_for(ask(transport, get()), PATIENCE)
         for task in tasks:
             task.cancel()
 

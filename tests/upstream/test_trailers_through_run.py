@@ -80,7 +80,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A gateway whose ``/two`` leads to HTTP/2, and ``/one`` to HTTP/1.1."""
     folder, port, upstreams = tmp_path_factory.mktemp("trailers"), free_port(), Upstreams()
     upstreams.start()
-    assert upstreams.started.wait(5)
+    assert upstreams.started.wait(50)
     two, one = upstreams.ports
     (folder / "all.yaml").write_text(
         documents(
@@ -194,6 +194,6 @@ def test_from_http1_to_http2_they_are_dropped(port: int) -> None:
 def test_trailers_of_nghttp(port: int) -> None:
     """A client that nobody here has written."""
     command = ["nghttp", "-v", "-d", __file__, "--trailer=x-sum: abc", f"http://127.0.0.1:{port}/two"]
-    said = subprocess.run(command, capture_output=True, check=True, timeout=20, text=True).stdout
+    said = subprocess.run(command, capture_output=True, check=True, timeout=50, text=True).stdout
     assert "request-x-sum: abc" in said
     assert "grpc-status: 0" in said

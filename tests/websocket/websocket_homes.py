@@ -111,7 +111,7 @@ class Home:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + 20
+        end = time.monotonic() + 50
         while not _READY.search(self.log):
             assert self._process.poll() is None and time.monotonic() < end, self.log
             time.sleep(0.01)
@@ -120,7 +120,7 @@ class Home:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(50)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

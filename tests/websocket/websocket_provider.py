@@ -47,12 +47,12 @@ class Provider:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(30)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self._thread.join(30)
         assert not self._thread.is_alive()
 
     def start_over(self) -> None:
@@ -68,7 +68,7 @@ class Provider:
     def visit(self) -> Visit:
         """The one visit that there has been."""
         with self._changed:
-            assert self._changed.wait_for(lambda: bool(self.visits), 5)
+            assert self._changed.wait_for(lambda: bool(self.visits), 30)
             (only,) = self.visits
             return only
 
@@ -76,7 +76,7 @@ class Provider:
         """The one visit, once the gateway has left."""
         only = self.visit()
         with self._changed:
-            assert self._changed.wait_for(lambda: only.code is not None, 5), "the gateway did not leave"
+            assert self._changed.wait_for(lambda: only.code is not None, 30), "the gateway did not leave"
         return only
 
     async def _run(self) -> None:

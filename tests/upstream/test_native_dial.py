@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import trustme
-from scripted import OK, Peer, ask, client, closing, get, serving, upstream, whole
+from scripted import OK, Peer, ask, client, closing, get, serving, soon, upstream, whole
 
-from gateway_filters import Clocks
+from asgi_driver import Driver, http_scope
+from gateway_filters import Clocks, Upstream
 from gateway_filters.errors import ConfigurationError, ConnectTimeout, NotConnected, UpstreamAborted
 from gateway_filters.upstream.native import NativeTransport
 from gateway_filters.upstream.origin import Origin
@@ -139,6 +140,29 @@ async def test_a_handshake_that_stalls(authority: Authority) -> None:
             await ask(transport, get(), Clocks(connect=0.2))
         assert transport.pool.active == 0
         await transport.aclose()
+
+
+async def test_a_client_that_leaves_while_its_connection_is_made(authority: Authority) -> None:
+    """Nobody waits for it any more: it is given up at once, in the midst of its handshake, and nothing is ever sent."""
+    gone = asyncio.Event()
+    came = b""
+
+    async def script(peer: Peer) -> None:
+        nonlocal came
+        came = await peer.until_gone()
+        gone.set()
+
+    async with upstream(script) as scripted:
+        app = Upstream(f"https://127.0.0.1:{scripted.port}", tls=authority.client())
+        async with Driver(app, http_scope()) as driver:
+            driver.feed()
+            await soon(lambda: len(scripted.peers) == 1)
+            driver.disconnect()
+            async with asyncio.timeout(2):
+                await gone.wait()
+        assert came.startswith(b"\x16\x03")  # a hello (RFC 8446 5.1), and nothing after it
+        assert b"HTTP" not in came
+        await app.aclose()
 
 
 def test_https_needs_a_context() -> None:

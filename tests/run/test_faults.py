@@ -239,7 +239,7 @@ def test_a_client_that_stands_still_is_given_up(folder: Path) -> None:
 
 
 @contextmanager
-def waiting(folder: Path) -> Generator[tuple[RunningGateway, PatientUpstream, socket.socket]]:
+def waiting(folder: Path, *limits: str) -> Generator[tuple[RunningGateway, PatientUpstream, socket.socket]]:
     """A request that waits for its answer."""
     port = free_port()
     with patient() as server:
@@ -248,18 +248,18 @@ def waiting(folder: Path) -> Generator[tuple[RunningGateway, PatientUpstream, so
         (folder / "all.yaml").write_text(
             documents(gateway(port), route("r", "/", "b"), f"{kind}spec: {{endpoints: {to}}}\n")
         )
-        with running(folder) as process, socket.create_connection(("127.0.0.1", port), 10) as client:
+        with running(folder, *limits) as process, socket.create_connection(("127.0.0.1", port), 10) as client:
             client.sendall(HEAD)
             eventually(lambda: server.seen == 1, 5)
             yield process, server, client
 
 
 def test_a_process_that_was_stopped_goes_on(folder: Path) -> None:
-    """Three seconds of standing still: the request has its answer, was sent once, and nobody is blamed."""
-    with waiting(folder) as (process, server, client):
+    """For longer than an answer may take: the request has its own, was sent once, and nobody is blamed."""
+    with waiting(folder, "--upstream", "first_byte=3") as (process, server, client):
         process.process.send_signal(signal.SIGSTOP)
-        time.sleep(3)
         server.release()
+        time.sleep(3.5)
         process.process.send_signal(signal.SIGCONT)
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
         code, log = process.stop()

@@ -133,6 +133,25 @@ async def test_an_upstream_is_not_blamed_for_a_loop_that_stood_still() -> None:
         await answering
 
 
+async def test_after_a_standstill_nobody_is_looked_at_before_others_had_their_turn() -> None:
+    """An answer may take several turns of the loop to come, and they are all late: so one look is left out."""
+    looks = list[float]()
+
+    class Waiting:
+        def check(self, now: float) -> None:
+            del now
+            looks.append(time.monotonic())  # the loop's own may be that of its last turn
+
+    sweep, waiting = Sweep(asyncio.get_running_loop()), Waiting()
+    sweep.watch(waiting)
+    await soon(lambda: bool(looks))
+    time.sleep(1.3)  # noqa: ASYNC251 - the fault
+    went_on, before = time.monotonic(), len(looks)
+    await soon(lambda: len(looks) > before)
+    sweep.forget(waiting)
+    assert looks[before] - went_on > PERIOD / 2
+
+
 async def test_the_clock_between_pieces() -> None:
     """What came is handed up at once; a silence then is an abort. Pieces in time keep it going."""
 

@@ -14,6 +14,7 @@ FLOORS = {
     "errors": 0,
     "message": 0,
     "credentials": 0,
+    "memory": 0,
     "limits": 1,
     "filters": 1,
     "matching": 1,
@@ -38,11 +39,12 @@ FLOORS = {
     "sockets": 8,
     "doors": 9,
     "reporter": 9,
+    "shedding": 10,
     "gateway": 6,
-    "runner": 10,
-    "cli": 11,
-    "__init__": 12,
-    "__main__": 12,
+    "runner": 11,
+    "cli": 12,
+    "__init__": 13,
+    "__main__": 13,
 }
 
 # Which rooms may import which library; the standard library is everybody's.

@@ -26,7 +26,12 @@ class Doors:
         self._shown: dict[Socket, list[Listener]] = {}
         self._kept: dict[Socket, socket.socket] = {}
         self._closing: set[asyncio.Task[bool]] = set()
-        self._ending = False
+        self._ending = self._full = False
+
+    @property
+    def busy(self) -> int:
+        """How many requests are being answered."""
+        return sum(door.busy for door in self._open.values())
 
     @property
     def urls(self) -> list[str]:
@@ -62,6 +67,12 @@ class Doors:
                 continue
         return set(self._kept)
 
+    def admit(self, *, nobody: bool) -> None:
+        """Have ``nobody`` else come in anywhere, or everybody again whom the limits let in."""
+        self._full = nobody
+        for door in self._open.values():
+            door.admit(nobody=nobody)
+
     def announce_end(self) -> None:
         """Go on as before, but let clients know that it will not be for long."""
         self._ending = True
@@ -81,6 +92,7 @@ class Doors:
             bound = self._kept.pop(place, None) or bind(place)
             door = await open_door(bound, self._serving.at(place), tls, self._limits, drain=self._drain)
             self._open[place] = door
+            door.admit(nobody=self._full)
             if self._ending:
                 door.announce_end()
         elif door.tls is not None and not _same(listeners, self._shown[place]):

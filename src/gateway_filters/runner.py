@@ -17,10 +17,12 @@ from gateway_filters.gateway_api.collector import collector_brief, collector_pau
 from gateway_filters.gateway_api.controller import Controller
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.translation import Problem
+from gateway_filters.memory import Memory
 from gateway_filters.readiness import Trouble
 from gateway_filters.reporter import Reporter
 from gateway_filters.routing import Socket, by_socket, place_of
 from gateway_filters.serving import Serving, Snapshot
+from gateway_filters.shedding import Shedding
 from gateway_filters.watchdog import Watchdog
 from gateway_filters.watching import changes
 
@@ -108,7 +110,8 @@ class Runner:
                 if not self._doors.urls:
                     _log.warning("no listener is served: no Gateway has one that is programmed")
                 ready(" ".join(("ready", *self._doors.urls)))
-                works = (self._retry, self._reporter.follow, self._obey)
+                shedding = Shedding(Memory(), self._doors, self._serving, self._reporter.readiness)
+                works = (self._retry, self._reporter.follow, self._obey, shedding.follow)
                 beside.extend(asyncio.create_task(_again_and_again(each)) for each in works)
         finally:
             for task in beside:

@@ -47,9 +47,13 @@ class Snapshot:
 
 
 class Serving:
-    """Serves the listeners shown last; ``make`` gives the app that reaches a backend."""
+    """Serves the listeners shown last; ``make`` gives the app that reaches a backend.
+
+    ``instead``: while it is an app, that answers the requests of all sockets.
+    """
 
     def __init__(self, make: Upstreams, otherwise: ASGIApp) -> None:
+        self.instead: ASGIApp | None = None
         self._otherwise = otherwise
         self._now = Snapshot((), otherwise, ListenerTable(()), {}, ingress_head, _RouteApps(make))
         self._retiring: set[asyncio.Task[None]] = set()
@@ -88,7 +92,7 @@ class Serving:
         """The app for the requests of one socket: only that socket's listeners count."""
 
         def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-            return self._now.by_socket.get(socket, self._otherwise)(scope, receive, send)
+            return (self.instead or self._now.by_socket.get(socket, self._otherwise))(scope, receive, send)
 
         return app
 

@@ -51,6 +51,15 @@ class Door:
         self._watch = watch
         self._task = asyncio.create_task(self._serve())
 
+    @property
+    def busy(self) -> int:
+        """How many requests are being answered."""
+        return len(self._server.server_state.tasks)
+
+    def admit(self, *, nobody: bool) -> None:
+        """Have ``nobody`` else come in, or everybody again whom the limits let in."""
+        self._watch.full = nobody
+
     def show(self, listeners: Sequence[Listener]) -> None:
         """Use the certificates of ``listeners`` from the next handshake on.
 

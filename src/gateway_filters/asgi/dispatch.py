@@ -4,14 +4,14 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway_filters.asgi.failures import not_found
+from gateway_filters.asgi.failures import busy, not_found
 from gateway_filters.asgi.handshake import as_request
 from gateway_filters.asgi.ingress import ingress_head
 from gateway_filters.asgi.reply import send_reply
 from gateway_filters.asgi.scope import request_head
 from gateway_filters.asgi.shell import HeadApp, Serve, hand_on, serve_websocket, serving
 from gateway_filters.errors import BadRequest, ClientError, VersionNotServed
-from gateway_filters.message.head import RequestHead
+from gateway_filters.message.head import Reply, RequestHead
 from gateway_filters.message.path import under_prefix
 from gateway_filters.message.text import path
 
@@ -89,7 +89,16 @@ class PathPrefix:
 
 async def no_route(scope: Scope, receive: Receive, send: Send) -> None:
     """The app behind everything: 404."""
+    await _answer(not_found, scope, receive, send)
+
+
+async def overloaded(scope: Scope, receive: Receive, send: Send) -> None:
+    """The app in front of everything while there is too much of it: 503."""
+    await _answer(busy, scope, receive, send)
+
+
+async def _answer(reply: Callable[[], Reply], scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         _, send = as_request(scope, receive, send)
     if scope["type"] in ("http", "websocket"):
-        await send_reply(not_found(), send)
+        await send_reply(reply(), send)

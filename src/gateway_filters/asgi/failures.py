@@ -34,6 +34,7 @@ _log = logging.getLogger("gateway_filters")
 
 _NOTHING = -1  # bytes of a body whose answer has not begun
 _NOT_FOUND = Verdict(404, "not_found", "No route matches.")
+_BUSY = Verdict(503, "gateway_busy", "The gateway is busy.")
 _MISDIRECTED = Verdict(421, "misdirected", "The connection is for another host.")
 
 
@@ -79,6 +80,13 @@ def _headers_for(error: BaseException) -> Headers:
 def not_found() -> Reply:
     """The answer where no route matches (Gateway API: 404)."""
     return told(_NOT_FOUND, "no route matches")
+
+
+def busy() -> Reply:
+    """The answer to a request that there is no room for now, which ends its connection; it may be made again soon."""
+    reply = told(_BUSY, "there is no room for more requests")
+    more = ((b"retry-after", b"1"), (b"connection", b"close"))
+    return Reply(reply.head.status, (*reply.head.headers, *more), reply.body)
 
 
 def misdirected() -> Reply:

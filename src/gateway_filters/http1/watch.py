@@ -12,13 +12,15 @@ _PERIOD = 0.5
 class Watch:
     """Counts the connections of one server, which have ``limits`` and share a ``buffer``, and looks at their clocks.
 
-    ``ending``: the server is about to end, so none that is new is kept beyond its first answer.
+    ``ending``: the server is about to end, so none that is new is kept beyond its first answer. ``full``: nobody else
+    may come, whatever the limits say.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self.buffer = bytearray(SIP)
         self.ending = False
+        self.full = False
         self._peers: dict[str, int] = {}
         self._sweep: Sweep | None = None
 
@@ -34,7 +36,7 @@ class Watch:
         peer = client[0] if client else ""
         count = self._peers[peer] = self._peers.get(peer, 0) + 1
         most = self.limits.connections_of_peer
-        return connections <= self.limits.connections and (most is None or count <= most)
+        return not self.full and connections <= self.limits.connections and (most is None or count <= most)
 
     def forget(self, client: tuple[str, int] | None) -> None:
         """One of a peer is gone."""

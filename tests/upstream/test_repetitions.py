@@ -413,3 +413,29 @@ async def test_connections_that_go_in_good_order_cost_nothing() -> None:
         for _ in range(150):
             assert (await ask(transport, post(b""))).body == b"ok"
         assert len(scripted.requests) == 299
+
+
+async def test_kept_connections_that_are_lost_every_other_time_are_used_by_few() -> None:
+    """Each that holds is no reason to trust all others: a hundred at a time, and a sixth is sent twice at most."""
+    draw, sent = random.Random(2), 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal sent
+        while True:
+            await peer.head()
+            sent += 1
+            if len(peer.heads) > 1 and draw.random() < 0.5:
+                peer.reset()
+                return
+            await asyncio.sleep(0.005)  # so that as many are under way
+            await peer.send(OK)
+
+    async with upstream(script) as scripted, client(scripted.port) as transport:
+        left = iter(range(3000))
+
+        async def one() -> None:
+            for _ in left:
+                assert (await ask(transport, get())).body == b"ok"
+
+        await asyncio.gather(*(one() for _ in range(100)))
+    assert 3000 * 1.02 < sent <= 3000 * 1.15

@@ -16,6 +16,31 @@ settings.load_profile("suite")
 pytest_plugins = ["canary", "pytester"]
 
 
+# What takes longest comes first: begun last, it would have one core work while the others rest. Those that keep many
+# processes busy come last among them, when types are checked.
+_LONG = (
+    "test_conformance.py",
+    "test_resources_against_crds.py",
+    "test_homes.py",
+    "test_scale.py",
+    "test_differential.py",
+    "test_fuzz.py",
+    "test_raw_bytes.py",
+    "test_readme.py",
+    "test_following.py",
+    "test_faults.py",
+    "test_many_routes.py",
+    "test_benchmarks.py",
+    "test_soak.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts modules into the order in which they are begun."""
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(_LONG)))
+
+
 def pytest_collection_finish() -> None:
     """What has been imported and collected is there to stay: the collector, which some tests ask, passes it over."""
     gc.collect()

@@ -36,13 +36,17 @@ def blackhole() -> Iterator[int]:
 
 
 async def test_the_clock_for_connecting(blackhole: int) -> None:
-    """It is promised within ten per cent, and the slot is free then."""
+    """It is promised within ten per cent, which a busy machine may miss a few times, and the slot is free then."""
+    took = list[float]()
     async with client(blackhole) as transport:
-        began = time.monotonic()
-        with pytest.raises(ConnectTimeout):
-            await ask(transport, get(), Clocks(connect=0.5))
-        assert 0.45 < time.monotonic() - began < 5  # a busy machine takes its time
-        assert transport.pool.active == 0
+        while not took or (took[-1] >= 0.55 and len(took) < 20):
+            began = time.monotonic()
+            with pytest.raises(ConnectTimeout):
+                await ask(transport, get(), Clocks(connect=0.5))
+            took.append(time.monotonic() - began)
+            assert transport.pool.active == 0
+    assert min(took) > 0.45
+    assert took[-1] < 0.55
 
 
 @pytest.mark.parametrize("upload", [False, True])

@@ -1,6 +1,7 @@
 """What every test shares."""
 
 import gc
+import logging
 import os
 
 # Before the package is imported: fingerprints that pages and golden files can show.
@@ -9,11 +10,14 @@ os.environ["GATEWAY_FILTERS_FINGERPRINT_KEY"] = "the key of the examples"
 import pytest
 from hypothesis import settings
 
+# A server of uvicorn's without a log of requests has it switched off for the whole process: it is off from the start.
+logging.getLogger("uvicorn.access").propagate = False
+
 # How long an example takes says more of the machine than of the code; each test has its limit.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
-pytest_plugins = ["canary", "pytester"]
+pytest_plugins = ["canary", "leavings", "pytester"]
 
 
 # What takes longest comes first: begun last, it would have one core work while the others rest. Those that keep many

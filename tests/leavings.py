@@ -16,13 +16,13 @@ import pytest
 
 _LIMITS = {"open files": resource.RLIMIT_NOFILE, "core files": resource.RLIMIT_CORE, "files": resource.RLIMIT_FSIZE}
 _STATE = pytest.StashKey[Mapping[str, object]]()
-# As a logger is that nobody has set up.
-_UNTOUCHED = (logging.NOTSET, (), True, False)
 
 
 def left(before: Mapping[str, object], after: Mapping[str, object]) -> list[str]:
     """What is not as it was, a few words each."""
-    changed = [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)]
+    # A logger that nobody had asked for is its library's own matter.
+    known = (name for name in before.keys() | after.keys() if name in before or not name.startswith("the logger "))
+    changed = [name for name in known if before.get(name) != after.get(name)]
     return [f"{name} was {before.get(name)!r} and is {after.get(name)!r}" for name in sorted(changed)]
 
 
@@ -38,7 +38,7 @@ def state() -> dict[str, object]:
         **{f"the limit of {name}": resource.getrlimit(each) for name, each in _LIMITS.items()},
         **{f"the handler of {signal.Signals(each).name}": signal.getsignal(each) for each in _signals()},
         **{f"the variable {name}": value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"},
-        **{f"the logger {name}": how for name, how in _loggers() if how != _UNTOUCHED},
+        **{f"the logger {name}": how for name, how in _loggers()},
     }
 
 
@@ -49,7 +49,8 @@ def _umask() -> int:
 
 
 def _signals() -> Iterator[int]:
-    return (each for each in signal.Signals if each not in (signal.SIGKILL, signal.SIGSTOP))
+    # That of the clock is the one by which each test has its limit.
+    return (each for each in signal.Signals if each not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM))
 
 
 def _loggers() -> Iterator[tuple[str, tuple[object, ...]]]:

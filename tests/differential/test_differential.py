@@ -21,7 +21,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-@pytest.mark.timeout(3600 if LONG else 60)
+@pytest.mark.timeout(3600 if LONG else 180)
 def test_both_gateways_do_the_same(tmp_path: Path) -> None:
     """Of every request the upstream gets the same from both, and the client too, but for the named differences."""
     cases = generated(ROUTES, REQUESTS)

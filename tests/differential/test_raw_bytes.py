@@ -60,7 +60,7 @@ def seed_bootstrap(upstream_port: int) -> dict[str, Any]:
     return bootstrap
 
 
-@pytest.mark.timeout(3600 if LONG else 60)
+@pytest.mark.timeout(3600 if LONG else 180)
 def test_raw_bytes_become_the_same(sides: Sides) -> None:
     """Of each of them, but for the rows of the page."""
     seen: Counter[str | None] = Counter()

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -94,6 +94,19 @@ class Peer:
         """Read nothing from now on, and let the system keep little."""
         self._keep(64 * 1024)
         cast("asyncio.Transport", self.writer.transport).pause_reading()
+
+    async def flood(self, frames: Callable[[int], bytes], closed: Callable[[], bool]) -> None:
+        """Send what ``frames`` gives for one stream after the other, until the server has had enough of it.
+
+        How much that is depends on the system, which keeps more or less for who does not read.
+        """
+        async with asyncio.timeout(PATIENCE):
+            for stream in range(1, 2**31, 2):
+                self.writer.write(frames(stream))
+                if stream % 100 == 1:
+                    await asyncio.sleep(0)
+                if closed():
+                    return
 
     def hear(self) -> None:
         """Read again."""

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from h2_peer import PATIENCE, POST, Answer, Field, Peer, Seen, echo, forever, hello, raw, serving
+from h2_peer import POST, Answer, Field, Peer, Seen, echo, forever, hello, raw, serving
 from hyperframe.frame import RstStreamFrame
 from starlette.types import Message, Receive, Scope, Send
 
@@ -100,13 +100,10 @@ async def test_many_that_are_too_long_and_read_nothing() -> None:
         peer.greet()
         connection = await server.connection()
         connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        for stream in range(1, 20_000, 2):
-            peer.writer.write(raw(1, 4, stream, b"\x83\x84\x86\x01\x04test") + raw(0, 1, stream, b"xx"))
-            if stream % 100 == 1:
-                await asyncio.sleep(0)
-        async with asyncio.timeout(PATIENCE):
-            while not connection._closed:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
+        too_long = b"\x83\x84\x86\x01\x04test"
+        await peer.flood(
+            lambda stream: raw(1, 4, stream, too_long) + raw(0, 1, stream, b"xx"), lambda: connection._closed
+        )
 
 
 async def _trickle(peer: Peer, *, pieces: int, pause: float) -> Answer:

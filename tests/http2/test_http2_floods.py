@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 
 import pytest
-from h2_peer import GET, PATIENCE, POST, Answer, Peer, echo, forever, hello, raw, serving
+from h2_peer import GET, POST, Answer, Peer, echo, forever, hello, raw, serving
 from hyperframe.frame import (
     ContinuationFrame,
     DataFrame,
@@ -219,10 +219,7 @@ async def test_refusals_that_nobody_reads() -> None:
         peer.greet()
         connection = await server.connection()
         connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        peer.writer.write(b"".join(raw(1, 5, stream, connect) for stream in range(1, 10_000, 2)))
-        async with asyncio.timeout(PATIENCE):
-            while not connection._closed:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
+        await peer.flood(lambda stream: raw(1, 5, stream, connect), lambda: connection._closed)
 
 
 async def test_resets_that_nobody_reads() -> None:
@@ -234,10 +231,7 @@ async def test_resets_that_nobody_reads() -> None:
         peer.greet()
         connection = await server.connection()
         connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        peer.writer.write(b"".join(raw(1, 5, stream, malformed) for stream in range(1, 40_000, 2)))
-        async with asyncio.timeout(PATIENCE):
-            while not connection._closed:  # noqa: ASYNC110 - it tells nobody
-                await asyncio.sleep(0.01)
+        await peer.flood(lambda stream: raw(1, 5, stream, malformed), lambda: connection._closed)
 
 
 async def test_more_connections_than_a_peer_may_have() -> None:

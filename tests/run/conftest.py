@@ -22,6 +22,13 @@ def two() -> Iterator[NamedServer]:
         yield server
 
 
+@pytest.fixture(autouse=True)
+def _as_new(request: pytest.FixtureRequest) -> None:
+    """No test has a server on which another one has let slow requests go."""
+    for name in {"one", "two"}.intersection(request.fixturenames):
+        request.getfixturevalue(name).start_over()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder for manifests."""

@@ -86,6 +86,11 @@ class NamedServer(ThreadingHTTPServer):
         self.waiting = threading.Event()
         self.release = threading.Event()
 
+    def start_over(self) -> None:
+        """Hold slow requests back again, and forget that there were any."""
+        self.waiting.clear()
+        self.release.clear()
+
 
 @contextmanager
 def served(server: ThreadingHTTPServer) -> Generator[None]:

@@ -127,6 +127,12 @@ def test_headers_that_servers_read_differently_are_refused(headers: list[tuple[b
         ingress_head(request_head({**http_scope("/v1"), "headers": headers}))
 
 
+def test_a_fragment_is_refused() -> None:
+    """Servers that cut it off show no application the rest of the target; those that do not, show it in the query."""
+    with pytest.raises(BadRequest):
+        ingress_head(RequestHead(b"GET", b"/v1", query=b"a#b"))
+
+
 SWITCH = (b"connection", b"keep-alive, Upgrade")
 
 

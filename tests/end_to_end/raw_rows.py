@@ -256,7 +256,7 @@ _HOSTS = (
         b":80",
         b":",
     ),
-    *(b"{h}", b"h|g", "hé".encode()),
+    *(b"{h}", b"h|g", "hé".encode(), b"[:::1]", b"[1.2.3.4]", b"h" * 256),
 )
 _NAMES = (
     *(
@@ -325,6 +325,7 @@ REFUSED_BY_RUN = {
     "a fragment in a URL": Refused(requesting(line=b"GET http://h/v1/x#a HTTP/1.1")),
     "a URL with a user": Refused(requesting(line=b"GET http://u:p@h/v1/x HTTP/1.1")),
     "a URL without Host": Refused(requesting(line=b"GET http://h/v1/x HTTP/1.1", host=b"")),
+    "a URL beside a Host that is none": Refused(requesting(line=b"GET http://h/v1/x HTTP/1.1", host=b"Host: u@h")),
     "a URL of a bad port": Refused(requesting(line=b"GET http://h:8a/v1/x HTTP/1.1")),
     **{
         f"a URL of {each!r}": Refused(requesting(line=b"GET " + each + b"://h/v1/x HTTP/1.1"))

@@ -66,6 +66,9 @@ ADDRESSES = [
     pytest.param("2001:db8::1", ("2001:db8::/32",), True, id="IPv6"),
     pytest.param("2001:db9::1", ("2001:db8::/32",), False, id="IPv6 beside it"),
     pytest.param("::ffff:10.1.2.3", ("10.0.0.0/8",), True, id="IPv4 mapped into IPv6"),
+    pytest.param("10.1.2.3", ("::ffff:10.0.0.0/104",), True, id="a network of IPv4 mapped into IPv6"),
+    pytest.param("11.1.2.3", ("::ffff:10.0.0.0/104",), False, id="beside a network that is mapped"),
+    pytest.param("::ffff:0:1", ("::/0",), False, id="a mapped address is one of IPv4"),
     pytest.param("10.1.2.3", ("::/0",), False, id="IPv4 is not in an IPv6 network"),
     pytest.param("fe80::1%eth0", ("fe80::/10",), True, id="with a zone"),
     pytest.param("127.0.0.1", ("127.0.0.1/32",), True, id="one address"),
@@ -104,6 +107,12 @@ def test_headers(headers: tuple[tuple[str, str], ...], holds: bool) -> None:
     """A line of the header has one of the values."""
     rule = AuthorizationRule(action="Allow", headers=(("X-Role", ("root", "admin")),))
     assert _holds(rule, _head(headers=headers)) is holds
+
+
+def test_a_parameter_that_an_operation_names_is_part_of_the_path() -> None:
+    """Whoever writes it knows a server that tells it from others."""
+    rule = AuthorizationRule(action="Allow", operation=Operation(path="/a;v=1", type="Exact"))
+    assert _holds(rule, _head("/a;v=1")) and not _holds(rule, _head("/a;v=2")) and not _holds(rule, _head("/a"))
 
 
 def test_all_headers_must_hold() -> None:
@@ -153,10 +162,16 @@ def test_a_path_that_is_not_canonical_is_not_decided_on(path: str) -> None:
         pytest.param("/x%5c..%5cadmin", True, id="backslashes"),
         pytest.param("/files/a%2Fb", False, id="beside the prefix however it is read"),
         pytest.param("/admin/a%2Fb", False, id="below the prefix however it is read"),
+        pytest.param("/admin;x", True, id="the prefix with a parameter, or a segment of its own"),
+        pytest.param("/admin;x=1/users", True, id="below the prefix with a parameter"),
+        pytest.param("/x;%2f..;/admin;y", True, id="parameters among escaped slashes"),
+        pytest.param("/;x/admin", True, id="a segment of nothing but parameters"),
+        pytest.param("/files;v=1/a", False, id="a parameter beside the prefix"),
+        pytest.param("/admin/a;b", False, id="a parameter below the prefix"),
     ],
 )
-def test_escaped_slashes_must_read_the_same_both_ways(path: str, refused: bool) -> None:
-    """Where an operator keeps them, a rule must not be got round with them."""
+def test_paths_must_read_the_same_in_all_ways(path: str, refused: bool) -> None:
+    """Where servers differ (escaped slashes, parameters of segments) a rule must not be got round by it."""
     rule = AuthorizationRule(action="Deny", operation=Operation(path="/admin"))
     try:
         _allows(Authorization((rule,), default="Allow"), _head(path))

@@ -43,6 +43,7 @@ MALFORMED = [
     pytest.param((METHOD, SCHEME, (b":authority", b""), PATH), id="an empty host"),
     pytest.param((*HEAD, (b"host", b"other")), id="a Host that disagrees with the authority"),
     pytest.param((METHOD, SCHEME, PATH, (b"host", b"a"), (b"host", b"b")), id="two hosts"),
+    pytest.param((METHOD, SCHEME, PATH, (b"host", b"a"), (b"host", b"a")), id="the same host twice"),
     pytest.param((*HEAD, (b"host", b"test"), (b"host", b"test")), id="three hosts"),
     pytest.param((*HEAD, (b"connection", b"close")), id="Connection"),
     pytest.param((*HEAD, (b"keep-alive", b"1")), id="Keep-Alive"),

@@ -33,6 +33,7 @@ def _name(value: str, what: str) -> bytes:
         pytest.param(authority, "example.com", b"example.com", id="an authority is a host name"),
         pytest.param(authority, "example.com:8443", b"example.com:8443", id="an authority may have a port"),
         pytest.param(authority, "10.0.0.1:80", b"10.0.0.1:80", id="an authority may be an IPv4 address"),
+        pytest.param(authority, "a" * 255 + ":80", b"a" * 255 + b":80", id="an authority's name may be long"),
         pytest.param(authority, "[2001:db8::1]:80", b"[2001:db8::1]:80", id="an authority may be an IPv6 address"),
     ],
 )
@@ -82,6 +83,9 @@ def test_good_text_becomes_bytes(reader: Reader, text: str, raw: bytes) -> None:
         pytest.param(authority, "host:", id="an authority's port is not empty"),
         pytest.param(authority, "host:http", id="an authority's port is a number"),
         pytest.param(authority, "host:123456", id="an authority's port has at most five digits"),
+        pytest.param(authority, "[:::1]", id="what stands in brackets is an address"),
+        pytest.param(authority, "[1.2.3.4]", id="an address of IPv4 does not stand in brackets"),
+        pytest.param(authority, "a" * 256, id="an authority's name has at most 255 characters"),
         pytest.param(authority, "::1", id="an IPv6 address stands in brackets"),
         pytest.param(authority, "host\n", id="an authority has no line end behind it"),
         pytest.param(authority, "bücher.example", id="an authority is ASCII"),

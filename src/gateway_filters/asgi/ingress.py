@@ -27,12 +27,14 @@ def ingress_head(head: RequestHead, *, escaped_slashes: EscapedSlashes = "reject
     """The head with its path in canonical form and without claims of who the client is; the same head if it is so.
 
     Dropped are ``X-Forwarded-*``, ``Forwarded`` and ``X-Real-IP``. Raises ``BadRequest`` for a path that has no
-    canonical form, for a Host that is none or several, and for header names with ``_`` (Envoy Gateway's
+    canonical form, for a fragment, for a Host that is none or several, and for header names with ``_`` (Envoy Gateway's
     ``headersWithUnderscoresAction``), ``MethodNotAllowed`` for TRACE, ``PermissionDenied`` for an upgrade to something
     that is not spoken here.
     """
     if head.method in _ECHOING:
         raise MethodNotAllowed("a method that echoes the request would show the credential in it")
+    if b"#" in head.query:
+        raise BadRequest("a target with a fragment, which some servers cut off")
     names = b" ".join([name for name, _ in head.headers])
     if b"_" in names:
         raise BadRequest("a header's name has '_', which some servers take for '-'")

@@ -6,6 +6,8 @@ Facts
 - It goes by what is verified: the peer's address, claims of a token that was checked before, the path in its
   canonical form. Headers are the client's own words, unless something before it has set them.
 - A path prefix counts whole segments, as everywhere here; Envoy Gateway takes it as a string.
+- Some servers cut parameters off segments (``/admin;x`` is ``/admin`` to them). Where an operation names none, the path
+  must mean the same to it with and without them, as it must with its escaped slashes.
 """
 
 import re
@@ -26,6 +28,7 @@ Action = Literal["Allow", "Deny"]
 
 _NOBODY = Client()
 _ESCAPED_SLASH = re.compile(rb"%(?:2f|5c)", re.IGNORECASE)
+_PARAMETERS = re.compile(rb";[^/]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,20 @@ class Operation:
         return self.path is None or self._covers(head.path) is not self.invert
 
     def _covers(self, raw: bytes) -> bool:
-        if canonical_path(raw, escaped_slashes="keep") is not raw:
+        if _canonical(raw) is not raw:
             # It would be decided on one path and go on with another.
             raise BadRequest("a path that is not in its canonical form cannot be authorised")
         covered = self._compares(raw)
-        if _ESCAPED_SLASH.search(raw) and self._compares(_unescaped(raw)) is not covered:
-            raise BadRequest("a path whose escaped slashes may be read in two ways cannot be authorised")
+        if any(self._compares(other) is not covered for other in self._other_readings(raw)):
+            raise BadRequest("a path that may be read in two ways cannot be authorised")
         return covered
+
+    def _other_readings(self, raw: bytes) -> list[bytes]:
+        """What else a server behind the gateway may take a path for."""
+        readings = [raw, _unescaped(raw)] if _ESCAPED_SLASH.search(raw) else [raw]
+        if b";" in raw and ";" not in (self.path or ""):
+            readings += [_canonical(_PARAMETERS.sub(b"", each)) for each in readings]
+        return readings[1:]
 
     def _compares(self, raw: bytes) -> bool:
         if self._pattern is not None:
@@ -176,7 +186,11 @@ def claim_at(claims: Claims, name: str) -> object:
 
 
 def _unescaped(raw: bytes) -> bytes:
-    return canonical_path(_ESCAPED_SLASH.sub(b"/", raw), escaped_slashes="keep")
+    return _canonical(_ESCAPED_SLASH.sub(b"/", raw))
+
+
+def _canonical(raw: bytes) -> bytes:
+    return canonical_path(raw, escaped_slashes="keep")
 
 
 def _decided(head: RequestHead, action: Action, who: str) -> RequestHead:
@@ -200,6 +214,12 @@ def _is_in(client: Client, networks: tuple[IPv4Network | IPv6Network, ...]) -> b
 def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         # Bits behind the mask mean nothing, in Envoy too.
-        return ip_network(text, strict=False)
+        return _unmapped(ip_network(text, strict=False))
     except ValueError:
         raise ConfigurationError(f"{text!r} is not a network in CIDR notation") from None
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """The network of IPv4 where one is mapped into IPv6 (RFC 4291 2.5.5.2), as it is with clients' addresses."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None else IPv4Network((mapped, max(network.prefixlen - 96, 0)))

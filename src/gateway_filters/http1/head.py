@@ -7,6 +7,9 @@ control bytes. What it lets through and two servers could read differently is re
 import re
 from collections.abc import Sequence
 
+from gateway_filters.errors import BadRequest
+from gateway_filters.message.authority import checked_authority
+
 Pairs = Sequence[tuple[bytes, bytes]]
 
 _ORIGIN_FORM = re.compile(rb"/[!\"$-~]*|\*")
@@ -52,12 +55,23 @@ def check_head(version: str, method: str, target: bytes, headers: Pairs) -> None
 def settled(target: bytes, headers: list[tuple[bytes, bytes]], scheme: str) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """Target in origin form, and the headers: an absolute target replaces what Host says (RFC 9112 3.2.2).
 
-    Raises ``Refused`` for one of another scheme than the connection's.
+    Raises ``Refused`` for one of another scheme than the connection's, and for a Host that is none, although it does
+    not count (RFC 9112 3.2).
     """
     found = _ABSOLUTE_FORM.fullmatch(target)
     if found is None:
         return target, headers
     if found[1].lower() != scheme.encode():
         raise Refused(400, "an absolute target of another scheme")
+    for name, value in headers:
+        if name == b"host" and value:
+            _check_host(value)
     path = found[3] if found[3].startswith(b"/") else b"/" + found[3]
     return path, [(name, found[2] if name == b"host" else value) for name, value in headers]
+
+
+def _check_host(value: bytes) -> None:
+    try:
+        checked_authority(value, "Host")
+    except BadRequest as error:
+        raise Refused(400, str(error)) from None

@@ -57,13 +57,13 @@ def asked(fields: list[Field]) -> Asked:
         pseudo[name] = value
     headers = [(b"host", b"")]
     request = Asked(*_line(pseudo), headers)
-    hosts, crumbs = [pseudo[b":authority"]] if b":authority" in pseudo else [], list[bytes]()
+    hosts, crumbs = list[bytes](), list[bytes]()
     for field in fields[len(pseudo) :]:
         if field[0] in _SPECIAL:
             _special(request, field, hosts, crumbs)
         else:
             headers.append(field)
-    headers[0] = (b"host", _host(hosts))
+    headers[0] = (b"host", _host(pseudo.get(b":authority"), hosts))
     if crumbs:
         headers.append((b"cookie", b"; ".join(crumbs)))
     return request
@@ -113,11 +113,12 @@ def _special(request: Asked, field: Field, hosts: list[bytes], crumbs: list[byte
         raise _malformed("a field must not stand here")
 
 
-def _host(hosts: list[bytes]) -> bytes:
-    """The one Host; a Host beside ``:authority`` is the same but for its case."""
-    if not hosts or not hosts[0] or len(hosts) > 2 or hosts[0].lower() != hosts[-1].lower():
+def _host(authority: bytes | None, hosts: list[bytes]) -> bytes:
+    """The one Host; one beside ``:authority`` is the same but for its case."""
+    said = hosts if authority is None else [authority, *hosts]
+    if len(hosts) > 1 or not said or not said[0] or said[0].lower() != said[-1].lower():
         raise _malformed("there is not exactly one host")
-    return hosts[0]
+    return said[0]
 
 
 def _malformed(reason: str) -> StreamFault:

@@ -7,7 +7,7 @@ from gateway_filters.message.text import authority
 
 _HIGHEST_PORT = 65535
 # What nearly every Host looks like; everything else is looked at piece by piece.
-_PLAIN = re.compile(rb"[A-Za-z0-9._~-]+(?::[1-9][0-9]{0,3})?")
+_PLAIN = re.compile(rb"[A-Za-z0-9._~-]{1,255}(?::[1-9][0-9]{0,3})?")
 
 
 def checked_authority(raw: bytes, what: str) -> bytes:

@@ -5,6 +5,7 @@ printable ASCII, so anything else is refused where it is configured and never me
 """
 
 import re
+from ipaddress import IPv6Address
 from typing import Any
 
 from gateway_filters.errors import ConfigurationError
@@ -15,7 +16,8 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(rb"[!-~](?:[\t -~]*[!-~])?")
 # What may stand in the path of a request line: visible ASCII without the marks of query and fragment.
 _PATH_CHARACTERS = re.compile(rb"[!-\"$->@-~]*")
-_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+# A name has 255 characters at most (RFC 3986 3.2.2); what stands in brackets is an address of IPv6 and nothing else.
+_AUTHORITY = re.compile(rb"(?:[A-Za-z0-9._~-]{1,255}|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 
 
 def token(value: str, what: str) -> bytes:
@@ -54,13 +56,25 @@ def path(value: str, what: str) -> bytes:
 
 def authority(value: str, what: str) -> bytes:
     """A host name or address, with or without a port, as the bytes of a Host header."""
-    return _matching(_AUTHORITY, value, what, "a host name, optionally with a port")
+    raw = value.encode("utf-8", "surrogatepass")
+    found = _AUTHORITY.fullmatch(raw)
+    if found is None or not _is_ipv6(found["ipv6"]):
+        raise ConfigurationError(f"{what} {value!r} is not a host name, optionally with a port")
+    return raw
 
 
 def settle(value: object, **fields: Any) -> None:  # noqa: ANN401 - the fields are the dataclass's own
     """Fill derived fields of a frozen dataclass while it is being built (``__post_init__`` only)."""
     for name, content in fields.items():
         object.__setattr__(value, name, content)
+
+
+def _is_ipv6(literal: bytes | None) -> bool:
+    """Whether what stood in brackets, if anything, is an address."""
+    try:
+        return literal is None or bool(IPv6Address(literal.decode("ascii")).packed)
+    except ValueError:
+        return False
 
 
 def _matching(pattern: re.Pattern[bytes], value: str, what: str, expected: str) -> bytes:

@@ -1,9 +1,11 @@
 """What is said to a client whose bytes are no request that anyone should see: a status, constant words, the end."""
 
-import json
 import logging
 import secrets
 from http import HTTPStatus
+
+from gateway_filters.asgi.failures import error_reply
+from gateway_filters.errors import Verdict
 
 _log = logging.getLogger("gateway_filters.run")
 
@@ -38,5 +40,4 @@ def refusal_body(status: int, reason: str) -> bytes:
     request_id = secrets.token_hex(8)
     _log.info("%d to a client: %s [request %s]", status, reason, request_id)
     kind = "server_error" if status in (500, 503) else "invalid_request_error"
-    error = {"message": _WORDS[status], "type": kind, "param": None, "code": None, "request_id": request_id}
-    return json.dumps({"error": error}).encode()
+    return error_reply(Verdict(status, kind, _WORDS[status]), request_id=request_id).body

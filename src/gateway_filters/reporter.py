@@ -7,7 +7,7 @@ import asyncio
 import logging
 from contextlib import suppress
 
-from gateway_filters.gateway_api.credential_status import CredentialStatus, Remembered, Standing
+from gateway_filters.gateway_api.credential_status import CredentialStatus, Remembered, SourceStates
 from gateway_filters.gateway_api.load import Translation
 from gateway_filters.gateway_api.status_file import StatusFile
 from gateway_filters.http1.limits import Limits
@@ -42,7 +42,7 @@ class Reporter:
         self._remembered = Remembered()
         self._of: Translation | None = None
         self._credentials = CredentialStatus(())
-        self._stand: Standing = ()
+        self._states: SourceStates = ()
 
     async def open(self) -> None:
         """Answer from now on whether this process is ready; raises ``ConfigurationError`` where it cannot."""
@@ -88,7 +88,7 @@ class Reporter:
         translation, serving = self._translation, self._serving
         if translation is None:
             return
-        stand, troubles = await asyncio.to_thread(self._found, translation)
+        states, troubles = await asyncio.to_thread(self._found, translation)
         if troubles is None:
             return
         self.readiness.looked(troubles, serving=serving)
@@ -96,13 +96,13 @@ class Reporter:
             failure = await asyncio.to_thread(self._status.write, translation, self._credentials)
             if failure:
                 _log.error("%s; everything is served on", failure)
-        self._of, self._stand = translation, stand
+        self._of, self._states = translation, states
 
-    def _found(self, translation: Translation) -> tuple[Standing, list[Trouble] | None]:
+    def _found(self, translation: Translation) -> tuple[SourceStates, list[Trouble] | None]:
         """How credentials stand, and the troubles with them unless all is as it was told last."""
         if translation is not self._of:
             self._credentials = CredentialStatus(translation.listeners, self._remembered)
-        stand = self._credentials.look()
-        if translation is self._of and stand == self._stand:
-            return stand, None
-        return stand, [Trouble(reason, "HTTPRoute", name) for name, reason in self._credentials.troubles()]
+        states = self._credentials.look()
+        if translation is self._of and states == self._states:
+            return states, None
+        return states, [Trouble(reason, "HTTPRoute", name) for name, reason in self._credentials.troubles()]

@@ -12,7 +12,7 @@ from talkative import run
 
 from gateway_filters import watching
 from gateway_filters.doors import Doors
-from gateway_filters.gateway_api.credential_status import CredentialStatus, Standing
+from gateway_filters.gateway_api.credential_status import CredentialStatus, SourceStates
 from gateway_filters.routing import Socket
 from gateway_filters.watching import Watcher, Way
 
@@ -30,7 +30,7 @@ def _wait_or_crash(watcher: Watcher, way: Way, stop: Event) -> None:
     _wait(watcher, way, stop)
 
 
-def _look_or_crash(self: CredentialStatus) -> Standing:
+def _look_or_crash(self: CredentialStatus) -> SourceStates:
     _crash()
     return _look(self)
 

@@ -20,7 +20,7 @@ from gateway_filters.routing import Listener, Route
 
 Json = dict[str, Any]
 
-Standing = tuple[tuple[str | None, str], ...]
+SourceStates = tuple[tuple[str | None, str], ...]
 """Of each source the fingerprint in use and what is wrong: all that is said but times."""
 
 UNAVAILABLE = "SecretUnavailable"
@@ -68,7 +68,7 @@ class CredentialStatus:
         self._remembered = remembered
         self._states: dict[SecretSource, SecretState] = {}
 
-    def look(self) -> Standing:
+    def look(self) -> SourceStates:
         """What is in use now and what is wrong with it."""
         self._states = {each: each.state() for each in self._sources}
         if self._remembered:

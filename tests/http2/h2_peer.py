@@ -1,7 +1,6 @@
 """A client that sends any frame it likes (hyperframe, hpack), and a server in this process for it to send them to."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -91,8 +90,11 @@ class Peer:
         self.send(RstStreamFrame(stream, error_code=code))
 
     def deaf(self) -> None:
-        """Read nothing from now on, and let the system keep little."""
-        self._keep(64 * 1024)
+        """Read nothing from now on.
+
+        What the system keeps meanwhile is left to it: a window that shrinks may stop what is sent the other way, too,
+        for all of what comes behind its edge is dropped, and what that acknowledges with it (RFC 9293 3.8.6).
+        """
         cast("asyncio.Transport", self.writer.transport).pause_reading()
 
     async def flood(self, frames: Callable[[int], bytes], closed: Callable[[], bool]) -> None:
@@ -110,7 +112,6 @@ class Peer:
 
     def hear(self) -> None:
         """Read again."""
-        self._keep(1024 * 1024)
         cast("asyncio.Transport", self.writer.transport).resume_reading()
 
     async def frame(self) -> Frame:
@@ -154,9 +155,6 @@ class Peer:
             self.send(PingFrame(0, payload))
             while (await self.until(PingFrame)).opaque_data != payload:
                 pass
-
-    def _keep(self, size: int) -> None:
-        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
     def _note(self, frame: Frame) -> None:
         answer = self.answers.setdefault(frame.stream_id, Answer())

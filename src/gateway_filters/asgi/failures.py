@@ -46,7 +46,7 @@ def reply_to(error: BaseException) -> Reply:
     level = logging.INFO if isinstance(error, ClientError) else logging.ERROR
     reply = told(judged, str(error), level, request_id)
     more = _headers_for(error)
-    return Reply(judged.status, (*reply.head.headers, *more), reply.body) if more else reply
+    return reply.with_more(more) if more else reply
 
 
 def told(judged: Verdict, reason: str, level: int = logging.INFO, request_id: str = "") -> Reply:
@@ -85,8 +85,7 @@ def not_found() -> Reply:
 def busy() -> Reply:
     """The answer to a request that there is no room for now, which ends its connection; it may be made again soon."""
     reply = told(_BUSY, "there is no room for more requests")
-    more = ((b"retry-after", b"1"), (b"connection", b"close"))
-    return Reply(reply.head.status, (*reply.head.headers, *more), reply.body)
+    return reply.with_more(((b"retry-after", b"1"), (b"connection", b"close")))
 
 
 def misdirected() -> Reply:

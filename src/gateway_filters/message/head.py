@@ -204,6 +204,10 @@ class Reply:
         self.head = ResponseHead(status, headers)
         self.body = body
 
+    def with_more(self, headers: Headers) -> "Reply":
+        """The same answer, with ``headers`` behind its own."""
+        return Reply(self.head.status, (*self.head.headers, *headers), self.body)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Reply) and (self.head, self.body) == (other.head, other.body)
 

@@ -58,4 +58,4 @@ def _refusal(status: int, message: str, more: Headers = ()) -> Reply:
 
 
 def _not_kept(reply: Reply, more: Headers = ()) -> Reply:
-    return Reply(reply.head.status, (*reply.head.headers, *_NOT_KEPT, *more), reply.body)
+    return reply.with_more((*_NOT_KEPT, *more))

@@ -40,12 +40,26 @@ def free_port() -> int:
     raise AssertionError("every port is taken")
 
 
-class _Named(BaseHTTPRequestHandler):
-    """Answers with the name of its server, slowly where the path says so."""
+class Answering(BaseHTTPRequestHandler):
+    """Keeps connections, and its own counsel."""
 
     protocol_version = "HTTP/1.1"
     # Else a body waits for the head to be acknowledged, which takes 40 ms.
     disable_nagle_algorithm = True
+
+    def answer(self, body: bytes) -> None:
+        """200, with the length of ``body``."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        del format, args
+
+
+class _Named(Answering):
+    """Answers with the name of its server, slowly where the path says so."""
 
     def do_GET(self) -> None:
         server = self.server
@@ -56,11 +70,7 @@ class _Named(BaseHTTPRequestHandler):
         if "slow" in self.path:
             server.waiting.set()
             server.release.wait(PATIENCE)
-        body = f"{server.name} {self.headers.get('authorization', '')}".strip().encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(f"{server.name} {self.headers.get('authorization', '')}".strip().encode())
 
     def _send_without_end(self) -> None:
         self.send_response(200)
@@ -70,9 +80,6 @@ class _Named(BaseHTTPRequestHandler):
             while True:
                 self.wfile.write(b"5\r\nagain\r\n")
                 time.sleep(0.05)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        del format, args
 
 
 class NamedServer(ThreadingHTTPServer):
@@ -232,12 +239,17 @@ spec:
 
 def backend(name: str, server: ThreadingHTTPServer) -> str:
     """A Backend for an upstream."""
+    return backend_at(name, server.server_address[1])
+
+
+def backend_at(name: str, port: int) -> str:
+    """A Backend for whoever listens at ``port`` of this machine."""
     return f"""
 apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: Backend
 metadata: {{name: {name}}}
 spec:
-  endpoints: [{{ip: {{address: 127.0.0.1, port: {server.server_address[1]}}}}}]
+  endpoints: [{{ip: {{address: 127.0.0.1, port: {port}}}}}]
 """
 
 

@@ -4,33 +4,37 @@ import http.client
 import signal
 import socket
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from run.gateway_run import NamedServer, backend, documents, eventually, free_port, gateway, get, route, running, served
+from run.gateway_run import (
+    Answering,
+    NamedServer,
+    backend,
+    backend_at,
+    documents,
+    eventually,
+    free_port,
+    gateway,
+    get,
+    route,
+    running,
+    served,
+)
 from websocket.websocket_provider import Provider
 
 
-class Counting(BaseHTTPRequestHandler):
+class Counting(Answering):
     """Answers with how many bytes came."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - the name that the base class calls
         assert isinstance(self.server, CountingServer)
         self.server.begun = True
-        body = str(len(self.rfile.read(int(self.headers["content-length"])))).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        del format, args
+        self.answer(str(len(self.rfile.read(int(self.headers["content-length"])))).encode())
 
 
 class CountingServer(ThreadingHTTPServer):
@@ -124,11 +128,7 @@ def test_both_sides_of_a_websocket_are_told(folder: Path, serving_on: str) -> No
     """Nobody knows when it would end by itself: 1012 to the client, who comes again elsewhere, 1001 to the upstream."""
     port = free_port()
     with Provider() as provider:
-        to = f"[{{ip: {{address: 127.0.0.1, port: {provider.port}}}}}]"
-        kind = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\n"
-        (folder / "all.yaml").write_text(
-            documents(gateway(port), route("r", "/", "b"), f"{kind}spec: {{endpoints: {to}}}\n")
-        )
+        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend_at("b", provider.port)))
         with running(folder, "--pre-drain", serving_on) as process, connect(f"ws://127.0.0.1:{port}/ws/echo") as client:
             client.send("before")
             assert client.recv(10) == "before"

@@ -19,6 +19,7 @@ from run.gateway_run import (
     NamedServer,
     RunningGateway,
     backend,
+    backend_at,
     documents,
     eventually,
     free_port,
@@ -179,14 +180,8 @@ class Flood:
 def flooded(folder: Path, flood: Flood) -> int:
     """Manifests of a route to ``flood``; gives the port."""
     port = free_port()
-    to = f"[{{ip: {{address: 127.0.0.1, port: {flood.server_address[1]}}}}}]"
     (folder / "all.yaml").write_text(
-        documents(
-            gateway(port),
-            route("r", "/", "b"),
-            "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\n"
-            f"spec: {{endpoints: {to}}}\n",
-        )
+        documents(gateway(port), route("r", "/", "b"), backend_at("b", flood.server_address[1]))
     )
     return port
 
@@ -243,11 +238,7 @@ def waiting(folder: Path, *limits: str) -> Generator[tuple[RunningGateway, Patie
     """A request that waits for its answer."""
     port = free_port()
     with patient() as server:
-        to = f"[{{ip: {{address: 127.0.0.1, port: {server.port}}}}}]"
-        kind = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\n"
-        (folder / "all.yaml").write_text(
-            documents(gateway(port), route("r", "/", "b"), f"{kind}spec: {{endpoints: {to}}}\n")
-        )
+        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), backend_at("b", server.port)))
         with running(folder, *limits) as process, socket.create_connection(("127.0.0.1", port), 10) as client:
             client.sendall(HEAD)
             eventually(lambda: server.seen == 1, 5)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from run.gateway_run import backend, documents, free_port, gateway, route, running, upstream
+from run.gateway_run import backend_at, documents, free_port, gateway, route, running
 
 FORGED = b"forged 200 OK"
 HOST = b"Host: gateway\r\n"
@@ -45,16 +45,15 @@ class Log:
 def log(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201 - a fixture that looks when all is over
     """The gateway, and a look at all that it has said."""
     folder, port, nobody = tmp_path_factory.mktemp("log"), free_port(), free_port()
-    with upstream("one") as server:
-        there = backend("b", server).replace(str(server.server_address[1]), str(nobody))
-        (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), there))
-        with running(folder) as process:
-            yield Log(port)
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=50)
-            connection.request("GET", "/dead", headers={"Host": "gateway"})
-            assert connection.getresponse().status == 503
-            connection.close()
-            _, said = process.stop()
+    there = backend_at("b", nobody)
+    (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), there))
+    with running(folder) as process:
+        yield Log(port)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=50)
+        connection.request("GET", "/dead", headers={"Host": "gateway"})
+        assert connection.getresponse().status == 503
+        connection.close()
+        _, said = process.stop()
     assert "503 upstream_unreachable" in said
     assert re.fullmatch(r"(?:[ -~]*\n)*", said), said
     assert "forged" not in said.lower()
@@ -63,10 +62,8 @@ def log(tmp_path_factory: pytest.TempPathFactory):  # noqa: ANN201 - a fixture t
 def test_an_answer_that_breaks_off_is_one_line(folder: Path) -> None:
     """Which request, how far it came and why; no traceback of what was foreseen (F7)."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port, address = free_port(), server.getsockname()
-        endpoint = f"[{{ip: {{address: 127.0.0.1, port: {address[1]}}}}}]"
-        kind = "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: Backend\nmetadata: {name: b}\n"
-        there = f"{kind}spec: {{endpoints: {endpoint}}}\n"
+        port = free_port()
+        there = backend_at("b", server.getsockname()[1])
         (folder / "all.yaml").write_text(documents(gateway(port), route("r", "/", "b"), there))
         with running(folder) as process, socket.create_connection(("127.0.0.1", port), 10) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: gateway\r\n\r\n")

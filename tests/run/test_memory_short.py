@@ -5,12 +5,13 @@ import resource
 import socket
 import sys
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from run.gateway_run import (
+    Answering,
     RunningGateway,
     backend,
     documents,
@@ -28,21 +29,13 @@ BODY = bytes(4 << 20)
 SOON = 20.0
 
 
-class _Generous(BaseHTTPRequestHandler):
+class _Generous(Answering):
     """Answers ``/much`` with more than anybody keeps, all else with a word."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that the base class calls
         body = BODY if self.path == "/much" else b"little"
         with contextlib.suppress(OSError):
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        del format, args
+            self.answer(body)
 
 
 class _Server(ThreadingHTTPServer):

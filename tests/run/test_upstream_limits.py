@@ -5,12 +5,13 @@ import socket
 import threading
 import time
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 from gateway_filters.cli.limits import UpstreamLimits, changed
 from gateway_filters.upstream import Clocks
 from run.gateway_run import (
+    Answering,
     NamedServer,
     backend,
     documents,
@@ -55,23 +56,15 @@ def test_an_endpoint_has_so_many_connections(folder: Path) -> None:
             assert process.stop()[0] == 0
 
 
-class _Noting(BaseHTTPRequestHandler):
+class _Noting(Answering):
     """Notes the order of requests, and answers none before it may."""
 
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that the base class calls
         server = self.server
         assert isinstance(server, _Order)
         server.targets.append(self.path)
         server.go.wait(30)
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        del format, args
+        self.answer(b"")
 
 
 class _Order(ThreadingHTTPServer):
